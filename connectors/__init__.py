@@ -1,0 +1,1 @@
+"""One folder per source system: a system's records become Arrow tables. No Airflow, no warehouse SQL."""

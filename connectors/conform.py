@@ -249,9 +249,7 @@ def _cast_timestamp(found: pa.ChunkedArray, context: Context) -> _Cast:
         local = _local_instants(parsed, context)
         return _Cast(local.values, pc.and_(pc.and_(valid, calendar), local.valid), local.ambiguous)
     absolute, calendar = _parsed(pc.if_else(with_offset, text, pa.scalar(None, pa.string())), instant)
-    naive, naive_calendar = _parsed(
-        pc.if_else(with_offset, pa.scalar(None, pa.string()), text), pa.timestamp("us")
-    )
+    naive, naive_calendar = _parsed(pc.if_else(with_offset, pa.scalar(None, pa.string()), text), pa.timestamp("us"))
     local = _local_instants(naive, context)
     return _Cast(
         pc.coalesce(absolute, local.values),

@@ -78,7 +78,7 @@ class Entity(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = ""
+    name: str
     description: str = Field(min_length=3)
     fields: dict[str, EntityField]
     key: tuple[str, ...] | Literal["content"]
@@ -139,15 +139,13 @@ class System(BaseModel):
     cannot: tuple[str, ...] = ()
     entities: dict[str, Entity]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _name_entities(cls, data: Any) -> Any:
-        return data | {"entities": {name: body | {"name": name} for name, body in data["entities"].items()}}
-
 
 def load_system(folder: Path) -> System:
     """Returns the system declared in `folder/entities.yml`. Raises pydantic.ValidationError on a wrong one."""
-    return System.model_validate(yaml.safe_load((folder / "entities.yml").read_text(encoding="utf-8")))
+    body = yaml.safe_load((folder / "entities.yml").read_text(encoding="utf-8"))
+    for name, declared in body["entities"].items():
+        declared["name"] = name
+    return System.model_validate(body)
 
 
 @dataclass(frozen=True)

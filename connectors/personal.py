@@ -64,9 +64,7 @@ def pseudonymise(values: pa.ChunkedArray, personal: Personal, context: Context) 
     masks: list[str | None] = []
     kinds: list[str] = []
     for text in encoded.dictionary.to_pylist():
-        normalised, kind = (
-            normalise_phone(text, context) if personal is Personal.PHONE else normalise_email(text)
-        )
+        normalised, kind = normalise_phone(text, context) if personal is Personal.PHONE else normalise_email(text)
         keys.append(customer_key(context.customer_secret, normalised) if normalised else None)
         masks.append(mask(normalised, personal) if normalised else None)
         kinds.append(kind)

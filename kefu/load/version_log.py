@@ -1,0 +1,365 @@
+"""Loading an entity into its version log: Arrow in, one set-based insert, one transaction (DESIGN 4.1)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from connectors.contract import ARROW_TYPES, Chunk, Entity, FieldType, Window
+from kefu.load.raw_tables import postgres_columns, raw_schema
+from kefu.load.vault import Vault
+from kefu.warehouse import Role, Warehouse, WarehouseError
+
+
+class ShrinkError(WarehouseError):
+    """A complete re-read came back so much smaller than the last one that it is refused."""
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What is loaded.
+
+    Attributes:
+        run_id: the run this load belongs to.
+        source_id: source of the rows; with `_key` the identity of a row.
+        system: system whose raw schema receives them.
+        entity: declared entity.
+        window: half-open window that was read, None for a complete read.
+        is_complete: the read covered everything the window (or the source) holds, so vanished keys are deletions.
+        export_version: version stated for all rows, e.g. a file's export time in microseconds.
+        shrink_limit: least share of the rows of the last complete read that is accepted.
+    """
+
+    run_id: str
+    source_id: str
+    system: str
+    entity: Entity
+    window: Window | None = None
+    is_complete: bool = False
+    export_version: int | None = None
+    shrink_limit: float = 0.5
+
+
+@dataclass
+class LoadReport:
+    """Counts of one load; `read = inserted + unchanged + filtered + quarantined` always holds.
+
+    `load_seq` is None when nothing new was found. Tombstones are deletions noticed and come on top.
+    """
+
+    source_id: str
+    entity: str
+    read: int = 0
+    inserted: int = 0
+    unchanged: int = 0
+    filtered: Counter[str] = field(default_factory=Counter)
+    quarantined: int = 0
+    tombstoned: int = 0
+    load_seq: int | None = None
+
+
+def load_entity(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk]) -> LoadReport:
+    """Loads all chunks of one entity and commits once; a killed load leaves nothing behind but its staging table.
+
+    Raises:
+        ShrinkError: when a complete read is smaller than `shrink_limit` of the last complete one.
+    """
+    started = datetime.now(UTC)
+    report = LoadReport(request.source_id, request.entity.name)
+    staging = sql.Identifier("load", f"{request.source_id}__{request.entity.name}")
+    vault = Vault(warehouse.settings)
+    with warehouse.connect(Role.LOADER) as connection:
+        _create_staging(connection, staging, request)
+        collected = _stage(warehouse, request, chunks, report)
+        _refuse_shrunken(connection, request, report)
+        connection.execute(sql.SQL("analyze {}").format(staging))
+        # One load at a time takes the next number, so the sequence has no gaps and no load overtakes another.
+        connection.execute("select pg_advisory_xact_lock(hashtext('kefu load_seq'))")
+        row = connection.execute("select coalesce(max(load_seq), 0) + 1 from ops.load").fetchone()
+        assert row is not None
+        sequence = int(row[0])
+        report.inserted = _insert_versions(connection, staging, request, sequence)
+        if request.is_complete and request.entity.deletes == "window":
+            report.tombstoned = _insert_tombstones(connection, staging, request, sequence)
+        report.unchanged = report.read - report.inserted - sum(report.filtered.values()) - report.quarantined
+        if report.inserted or report.tombstoned:
+            report.load_seq = sequence
+            _store_texts(connection, request, sequence, collected.texts, vault)
+        load_id = _record_load(connection, request, report, collected.cursor, started)
+        _store_rejects(connection, request, load_id, collected, vault)
+        connection.execute(sql.SQL("drop table {}").format(staging))
+    return report
+
+
+@dataclass
+class _Collected:
+    rejects: list[Any] = field(default_factory=list)
+    drift: Counter[tuple[str, str]] = field(default_factory=Counter)
+    texts: list[tuple[int, dict[str, pa.ChunkedArray]]] = field(default_factory=list)
+    cursor: dict[str, Any] | None = None
+
+
+def _create_staging(connection: psycopg.Connection, staging: sql.Identifier, request: LoadRequest) -> None:
+    columns = [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))  # type: ignore[arg-type]
+        for name, kind in postgres_columns(request.entity).items()
+    ]
+    connection.execute(sql.SQL("drop table if exists {}").format(staging))
+    connection.execute(
+        sql.SQL("create unlogged table {} ({}, _load_row bigint not null)").format(
+            staging, sql.SQL(", ").join(columns)
+        )
+    )
+    # Arrow arrives on a connection of its own, which must see the table.
+    connection.commit()
+
+
+def _stage(
+    warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], report: LoadReport
+) -> _Collected:
+    collected = _Collected()
+    offset = 0
+    with warehouse.adbc(Role.LOADER) as arrow, arrow.cursor() as cursor:
+        for chunk in chunks:
+            rows = chunk.rows.append_column(
+                "_load_row", pa.array(range(offset, offset + chunk.rows.num_rows), pa.int64())
+            )
+            if rows.num_rows:
+                cursor.adbc_ingest(
+                    f"{request.source_id}__{request.entity.name}", rows, mode="append", db_schema_name="load"
+                )
+            if any(len(values) for values in chunk.texts.values()):
+                collected.texts.append((offset, chunk.texts))
+            offset += rows.num_rows
+            collected.rejects += chunk.rejects
+            collected.drift.update(chunk.drift)
+            collected.cursor = chunk.cursor or collected.cursor
+            report.read += chunk.read
+            report.filtered.update(chunk.filtered)
+            report.quarantined += len(chunk.rejects)
+        arrow.commit()
+    return collected
+
+
+def _refuse_shrunken(connection: psycopg.Connection, request: LoadRequest, report: LoadReport) -> None:
+    if request.window is not None:
+        return
+    row = connection.execute(
+        "select read_count from ops.load where source_id = %s and entity = %s and window_start is null"
+        " order by load_id desc limit 1",
+        [request.source_id, request.entity.name],
+    ).fetchone()
+    if row and report.read < request.shrink_limit * row[0]:
+        raise ShrinkError(
+            f"{request.source_id}/{request.entity.name}: a complete read found {report.read} records, the last one "
+            f"{row[0]}; less than {request.shrink_limit:.0%} is refused. Remedy: check the source; if the loss is "
+            "real, run the ingest with --accept-shrink"
+        )
+
+
+def _fields(names: Iterable[str], prefix: str = "") -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL(prefix) + sql.Identifier(name)  # type: ignore[arg-type]
+        for name in names
+    )
+
+
+def _keyed(staging: sql.Identifier, request: LoadRequest) -> sql.Composed:
+    """The staged rows with `_key`, `_row_hash` and `_source_version`."""
+    entity = request.entity
+    columns = list(postgres_columns(entity))
+    if entity.key == "content":
+        content = sql.SQL("md5(row({})::text)").format(
+            _fields(entity.stored_column(name) for name in entity.content_fields)
+        )
+        assert entity.content_instant is not None
+        key = sql.SQL(
+            "{content} || '-' || row_number() over (partition by {content},"
+            " date_trunc('second', {instant}) order by _load_row)"
+        ).format(content=content, instant=sql.Identifier(entity.content_instant))
+    else:
+        key = sql.SQL("concat_ws(':', {})").format(_fields(entity.stored_column(name) for name in entity.key))
+    version: sql.Composable = sql.Literal(request.export_version)
+    if entity.version:
+        version = sql.Identifier(entity.version)
+        if entity.fields[entity.version].type is FieldType.TIMESTAMP:
+            version = sql.SQL("(extract(epoch from {}) * 1000000)::bigint").format(version)
+    return sql.SQL(
+        "select {columns}, {source}::text as _source_id, ({key}) collate \"C\" as _key,"
+        " sha256(convert_to(row({columns})::text, 'UTF8')) as _row_hash,"
+        " ({version})::bigint as _source_version, _load_row from {staging}"
+    ).format(
+        columns=_fields(columns),
+        source=sql.Literal(request.source_id),
+        key=key,
+        version=version,
+        staging=staging,
+    )
+
+
+def _insert_versions(
+    connection: psycopg.Connection, staging: sql.Identifier, request: LoadRequest, sequence: int
+) -> int:
+    columns = list(postgres_columns(request.entity))
+    log = sql.Identifier(raw_schema(request.system), request.entity.name)
+    versioned = request.entity.version is not None or request.export_version is not None
+    # A version that comes back after its key was deleted is new again.
+    after_deletion = (
+        sql.SQL(
+            "and r._load_seq >= (select coalesce(max(d._load_seq), 0) from {log} as d"
+            " where d._source_id = k._source_id and d._key = k._key and d._is_deleted)"
+        ).format(log=log)
+        if request.entity.deletes == "window"
+        else sql.SQL("")
+    )
+    # With a version, a row is new unless the same key, version and content is stored. Without one, it is new
+    # unless it repeats the last seen row of its key, before this load or within it.
+    new = (
+        sql.SQL(
+            "select distinct on (k._key, k._source_version, k._row_hash) k.* from keyed as k"
+            " where not exists (select 1 from {log} as r where r._source_id = k._source_id and r._key = k._key"
+            " and r._source_version is not distinct from k._source_version and r._row_hash = k._row_hash"
+            " and not r._is_deleted {after_deletion})"
+            " order by k._key, k._source_version, k._row_hash, k._load_row"
+        ).format(log=log, after_deletion=after_deletion)
+        if versioned
+        else sql.SQL(
+            "select o.* from (select k.*, lag(k._row_hash) over (partition by k._key order by k._load_row) as _before"
+            " from keyed as k) as o left join lateral (select r._row_hash, r._is_deleted from {log} as r"
+            " where r._source_id = o._source_id and r._key = o._key"
+            " order by r._source_version desc nulls last, r._load_seq desc, r._load_row desc limit 1) as l"
+            " on o._before is null where case when o._before is not null then o._before <> o._row_hash"
+            " else l._row_hash is null or l._is_deleted or l._row_hash <> o._row_hash end"
+        ).format(log=log)
+    )
+    statement = sql.SQL(
+        "with keyed as ({keyed}), new as ({new})"
+        " insert into {log} ({columns}, _source_id, _key, _row_hash, _source_version, _load_seq, _load_row, _is_deleted)"
+        " select {columns}, _source_id, _key, _row_hash, _source_version, {sequence}, _load_row, false from new"
+    ).format(
+        keyed=_keyed(staging, request), new=new, log=log, columns=_fields(columns), sequence=sql.Literal(sequence)
+    )
+    return connection.execute(statement).rowcount
+
+
+def _insert_tombstones(
+    connection: psycopg.Connection, staging: sql.Identifier, request: LoadRequest, sequence: int
+) -> int:
+    columns = list(postgres_columns(request.entity))
+    log = sql.Identifier(raw_schema(request.system), request.entity.name)
+    in_window: sql.Composable = sql.SQL("true")
+    if request.window is not None:
+        assert request.entity.window_on is not None
+        in_window = sql.SQL("{on} >= {start} and {on} < {end}").format(
+            on=sql.Identifier(request.entity.window_on),
+            start=sql.Literal(request.window.start),
+            end=sql.Literal(request.window.end),
+        )
+    # A tombstone carries the version of the row it ends, so that it is the current row of its key.
+    statement = sql.SQL(
+        "with keyed as ({keyed}), latest as (select distinct on (_key) * from {log} where _source_id = {source}"
+        " order by _key, _source_version desc nulls last, _load_seq desc, _load_row desc)"
+        " insert into {log} ({columns}, _source_id, _key, _row_hash, _source_version, _load_seq, _load_row, _is_deleted)"
+        " select {columns}, _source_id, _key, _row_hash, _source_version, {sequence},"
+        " row_number() over (order by _key) - 1 + (select count(*) from {staging}), true"
+        " from latest where not _is_deleted and ({in_window}) and not exists"
+        " (select 1 from keyed where keyed._key = latest._key)"
+    ).format(
+        keyed=_keyed(staging, request),
+        log=log,
+        source=sql.Literal(request.source_id),
+        columns=_fields(columns),
+        sequence=sql.Literal(sequence),
+        in_window=in_window,
+        staging=staging,
+    )
+    return connection.execute(statement).rowcount
+
+
+def _store_texts(
+    connection: psycopg.Connection,
+    request: LoadRequest,
+    sequence: int,
+    texts: list[tuple[int, dict[str, pa.ChunkedArray]]],
+    vault: Vault,
+) -> None:
+    if not texts:
+        return
+    log = sql.Identifier(raw_schema(request.system), request.entity.name)
+    keys = dict(
+        connection.execute(
+            sql.SQL(
+                "select _load_row, _key from {} where _source_id = %s and _load_seq = %s and not _is_deleted"
+            ).format(log),
+            [request.source_id, sequence],
+        ).fetchall()
+    )
+    with connection.cursor().copy(
+        "copy vault.message_text (source_id, entity, key, field, load_seq, ciphertext) from stdin"
+    ) as copy:
+        for offset, by_field in texts:
+            for name, values in by_field.items():
+                for index, text in enumerate(values.to_pylist()):
+                    key = keys.get(offset + index)
+                    if text is not None and key is not None:
+                        identity = f"{request.source_id}/{request.entity.name}/{key}/{name}"
+                        copy.write_row(
+                            (request.source_id, request.entity.name, key, name, sequence, vault.encrypt(text, identity))
+                        )
+
+
+def _record_load(
+    connection: psycopg.Connection,
+    request: LoadRequest,
+    report: LoadReport,
+    cursor: dict[str, Any] | None,
+    started: datetime,
+) -> int:
+    row = connection.execute(
+        "insert into ops.load (load_seq, run_id, source_id, system, entity, window_start, window_end, read_count,"
+        " inserted_count, unchanged_count, filtered_count, quarantined_count, tombstoned_count, filtered_by_rule,"
+        " cursor_state, started_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " returning load_id",
+        [
+            report.load_seq, request.run_id, request.source_id, request.system, request.entity.name,
+            request.window.start if request.window else None, request.window.end if request.window else None,
+            report.read, report.inserted, report.unchanged, sum(report.filtered.values()), report.quarantined,
+            report.tombstoned, Jsonb(dict(report.filtered)), Jsonb(cursor) if cursor else None, started,
+        ],
+    ).fetchone()  # fmt: skip
+    assert row is not None
+    return int(row[0])
+
+
+def _store_rejects(
+    connection: psycopg.Connection, request: LoadRequest, load_id: int, collected: _Collected, vault: Vault
+) -> None:
+    identity = f"{request.source_id}/{request.entity.name}"
+    with connection.cursor() as cursor:
+        for reject in collected.rejects:
+            digest, sealed = vault.seal(reject.payload, identity)
+            cursor.execute(
+                "insert into ops.quarantine (source_id, system, entity, payload_digest, locator, field, found,"
+                " expected, remedy, payload_encrypted, first_load_id)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                " on conflict (source_id, entity, payload_digest) do nothing",
+                [
+                    request.source_id, request.system, request.entity.name, digest, reject.locator, reject.field,
+                    reject.found, reject.expected, reject.remedy, sealed, load_id,
+                ],
+            )  # fmt: skip
+        for (name, kind), count in collected.drift.items():
+            cursor.execute(
+                "insert into ops.schema_drift values (%s, %s, %s, %s, %s, %s, %s)"
+                " on conflict (source_id, entity, field, found_type) do update"
+                " set record_count = excluded.record_count, last_load_id = excluded.last_load_id",
+                [request.source_id, request.entity.name, name, kind, count, load_id, load_id],
+            )

@@ -1,0 +1,74 @@
+-- What was loaded, what was refused, what was not declared (DESIGN 4.1).
+create table ops.load (
+    load_id bigint generated always as identity primary key,
+    -- Sequence over completed loads that changed the log, without gaps: the unit of data_cut. NULL: nothing new.
+    load_seq bigint unique,
+    run_id text not null,
+    source_id text not null,
+    system text not null,
+    entity text not null,
+    window_start timestamptz,
+    window_end timestamptz,
+    read_count bigint not null,
+    inserted_count bigint not null,
+    unchanged_count bigint not null,
+    filtered_count bigint not null,
+    quarantined_count bigint not null,
+    tombstoned_count bigint not null,
+    filtered_by_rule jsonb not null,
+    cursor_state jsonb,
+    started_at timestamptz not null,
+    completed_at timestamptz not null default clock_timestamp(),
+    constraint load_reconciles
+    check (read_count = inserted_count + unchanged_count + filtered_count + quarantined_count)
+);
+create index load_by_source on ops.load (source_id, entity, load_id);
+
+create table ops.quarantine (
+    quarantine_id bigint generated always as identity primary key,
+    source_id text not null,
+    system text not null,
+    entity text not null,
+    -- Keyed digest of the payload: the same bad record read again is the same row.
+    payload_digest bytea not null,
+    locator text not null,
+    field text not null,
+    found text not null,
+    expected text not null,
+    remedy text not null,
+    payload_encrypted bytea not null,
+    first_load_id bigint not null references ops.load,
+    status text not null default 'open' check (status in ('open', 'replayed', 'dismissed')),
+    resolved_load_id bigint references ops.load,
+    unique (source_id, entity, payload_digest)
+);
+
+create table ops.schema_drift (
+    source_id text not null,
+    entity text not null,
+    field text not null,
+    found_type text not null,
+    record_count bigint not null,
+    first_load_id bigint not null references ops.load,
+    last_load_id bigint not null references ops.load,
+    primary key (source_id, entity, field, found_type)
+);
+
+create table vault.message_text (
+    source_id text not null,
+    entity text not null,
+    key text collate "C" not null,
+    field text not null,
+    load_seq bigint not null,
+    ciphertext bytea not null,
+    stored_at timestamptz not null default clock_timestamp(),
+    primary key (source_id, entity, key, field, load_seq)
+);
+
+grant select, insert on ops.load, ops.quarantine, ops.schema_drift, vault.message_text to kefu_loader;
+grant update (status, resolved_load_id) on ops.quarantine to kefu_loader;
+grant update (record_count, last_load_id) on ops.schema_drift to kefu_loader;
+grant select on ops.load, ops.quarantine, ops.schema_drift to kefu_transformer;
+grant select, delete on vault.message_text to kefu_text;
+create trigger load_append_only before update or delete on ops.load
+for each row execute function ops.refuse_change();

@@ -1,0 +1,1 @@
+"""Dashboards declared once as YAML and SQL, compiled to static pages and to Metabase."""

@@ -1,0 +1,138 @@
+with plans as (
+
+    select * from {{ ref('stg_cfg__plan') }}
+
+),
+
+plan_metrics as (
+
+    select * from {{ ref('stg_cfg__plan_metric') }}
+
+),
+
+reliability as (
+
+    select * from {{ ref('metric_reliability') }}
+
+),
+
+weights as (
+
+    select
+        period_id,
+        plan_id,
+        agent_key,
+        sum(effective_weight) as weight_sum
+    from {{ ref('score_component') }}
+    where is_adjusted
+    group by period_id, plan_id, agent_key
+
+),
+
+units as (
+
+    select unit_key
+    from {{ ref('metric_value') }}
+    where unit_kind = 'agent' and period_kind = 'period' and unit_key like 'unmapped:%'
+    group by unit_key
+
+),
+
+quality as (
+
+    select
+        expectation_id,
+        success,
+        severity
+    from {{ source('ops', 'quality_result') }}
+    where calc_id = '{{ var("calc_id") }}'
+
+),
+
+quarantine as (
+
+    select quarantine_id
+    from {{ source('ops', 'quarantine') }}
+    where status = 'open'
+
+),
+
+gates as (
+
+    select
+        'plan_approved' as gate,
+        count(*) > 0 and bool_and(approved_by is not null) as is_passed,
+        '方案须由他人批准后方可结算' as detail_zh,
+        'every plan must be approved by another person: '
+        || coalesce(string_agg(plan_id, ', ') filter (where approved_by is null), 'all are') as detail_en
+    from plans
+
+    union all
+
+    select
+        'weights_sum_to_100' as gate,
+        count(*) > 0 and bool_and(plan_sum = 100) as is_passed,
+        '方案权重合计须为100' as detail_zh,
+        'the weights of a plan add up to 100' as detail_en
+    from (select sum(nominal_weight) as plan_sum from plan_metrics group by plan_id) as sums
+
+    union all
+
+    select
+        'effective_weights_sum_to_100' as gate,
+        count(*) > 0 and bool_and(abs(weight_sum - 100) < 1e-9) as is_passed,
+        '有效权重合计须为100' as detail_zh,
+        'the effective weights of every agent add up to 100' as detail_en
+    from weights
+
+    union all
+
+    select
+        'reliability_evaluated' as gate,
+        coalesce(bool_and(state <> 'not_evaluated' or is_overridden), true) as is_passed,
+        '主观指标的可信度须已评估' as detail_zh,
+        'every subjective metric is evaluated: '
+        || coalesce(
+            string_agg(metric_id || ' is not', ', ') filter (where state = 'not_evaluated' and not is_overridden),
+            'all are'
+        ) as detail_en
+    from reliability
+
+    union all
+
+    select
+        'agents_mapped' as gate,
+        count(*) = 0 as is_passed,
+        '所有账号须对应到员工' as detail_zh,
+        'every account is mapped to a person: ' || coalesce(string_agg(unit_key, ', '), 'all are') as detail_en
+    from units
+
+    union all
+
+    select
+        'critical_checks' as gate,
+        count(*) > 0 and bool_and(success or severity <> 'critical') as is_passed,
+        '关键质量检查须全部通过' as detail_zh,
+        'every critical check passed: '
+        || coalesce(
+            string_agg(expectation_id, ', ') filter (where not success and severity = 'critical'), 'all did'
+        ) as detail_en
+    from quality
+
+    union all
+
+    select
+        'quarantine_settled' as gate,
+        count(*) = 0 as is_passed,
+        '隔离区须已处理' as detail_zh,
+        count(*) || ' records wait in quarantine' as detail_en
+    from quarantine
+
+)
+
+select
+    gate,
+    is_passed,
+    detail_zh,
+    detail_en
+from gates

@@ -1,0 +1,89 @@
+with states as (
+
+    select * from {{ ref('int_agent_state') }}
+
+),
+
+sources as (
+
+    select
+        source_id,
+        channel
+    from {{ ref('stg_cfg__source') }}
+
+),
+
+codes as (
+
+    select * from {{ ref('stg_cfg__aux_code') }}
+
+),
+
+identities as (
+
+    select * from {{ ref('int_identity') }}
+
+),
+
+teams as (
+
+    select * from {{ ref('int_agent_team') }}
+
+),
+
+site as (
+
+    select * from {{ ref('stg_cfg__site') }}
+
+),
+
+credited as (
+
+    select
+        states.source_id || ':' || states.state_number as state_key,
+        sources.channel,
+        states.scope,
+        states.reason,
+        states.started_at,
+        states.ended_at,
+        coalesce(identities.agent_key, 'unmapped:' || states.source_id || ':' || states.agent_account) as agent_key,
+        case when states.reason is null then 'unspecified' else coalesce(codes.state, 'unmapped') end as state,
+        extract(epoch from states.ended_at - states.started_at)::bigint as state_seconds
+    from states
+    inner join sources
+        on states.source_id = sources.source_id
+    cross join site
+    left join codes
+        on states.source_id = codes.source_id and states.reason = codes.account
+    left join identities
+        on
+            states.source_id = identities.source_id
+            and states.agent_account = identities.account
+            and {{ local_date('states.started_at', 'site') }} between identities.valid_from and identities.valid_to
+
+)
+
+select
+    credited.state_key,
+    credited.channel,
+    credited.scope,
+    credited.agent_key,
+    coalesce(teams.team_key, 'unassigned') as team_key,
+    credited.state,
+    credited.reason,
+    credited.started_at,
+    credited.ended_at,
+    credited.state_seconds,
+    case
+        when credited.state = 'acw' then least(credited.state_seconds, site.acw_cap_seconds)
+        else credited.state_seconds
+    end as capped_seconds,
+    coalesce(credited.state = 'acw' and credited.state_seconds > site.acw_cap_seconds, false) as is_capped,
+    {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date
+from credited
+cross join site
+left join teams
+    on
+        credited.agent_key = teams.agent_key
+        and {{ local_date('credited.started_at', 'site') }} between teams.valid_from and teams.valid_to
+{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}

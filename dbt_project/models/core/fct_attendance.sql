@@ -1,0 +1,90 @@
+with shifts as (
+
+    select * from {{ ref('int_shift') }}
+    where required_seconds > 0
+
+),
+
+punches as (
+
+    select * from {{ ref('int_attendance') }}
+
+),
+
+teams as (
+
+    select * from {{ ref('int_agent_team') }}
+
+),
+
+site as (
+
+    select * from {{ ref('stg_cfg__site') }}
+
+),
+
+attended as (
+
+    select
+        shifts.agent_key,
+        shifts.shift_date,
+        count(punches.punch_id) as punch_count,
+        coalesce(
+            bool_or(
+                punches.punch_id is not null
+                and (punches.out_at is null or punches.out_at - punches.in_at > site.longest_attendance)
+            ),
+            false
+        ) as is_contradicted,
+        coalesce(
+            sum(
+                greatest(
+                    extract(
+                        epoch from least(punches.out_at, shifts.shift_end)
+                        - greatest(punches.in_at, shifts.shift_start)
+                    ),
+                    0
+                )
+            ) filter (where punches.out_at is not null),
+            0
+        ) as overlap_seconds
+    from shifts
+    cross join site
+    left join punches
+        on shifts.agent_key = punches.agent_key and shifts.shift_date = punches.attendance_date
+    group by shifts.agent_key, shifts.shift_date
+
+),
+
+required as (
+
+    select
+        agent_key,
+        shift_date,
+        basis,
+        is_on_leave,
+        case when is_on_half_leave then required_seconds / 2 else required_seconds end as required_seconds
+    from shifts
+
+)
+
+select
+    required.agent_key,
+    coalesce(teams.team_key, 'unassigned') as team_key,
+    required.basis as roster_basis,
+    required.is_on_leave,
+    attended.is_contradicted,
+    not required.is_on_leave and not attended.is_contradicted as is_counted,
+    required.required_seconds,
+    case
+        when not attended.is_contradicted then least(attended.overlap_seconds, required.required_seconds)::bigint
+    end as attended_seconds,
+    attended.punch_count,
+    required.shift_date as business_date
+from required
+inner join attended
+    on required.agent_key = attended.agent_key and required.shift_date = attended.shift_date
+left join teams
+    on
+        required.agent_key = teams.agent_key
+        and required.shift_date between teams.valid_from and teams.valid_to

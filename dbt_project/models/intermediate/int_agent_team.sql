@@ -1,0 +1,26 @@
+with assignments as (
+
+    select
+        employee_number,
+        team_key,
+        valid_from,
+        valid_to,
+        row_number() over (
+            partition by employee_number, valid_from
+            order by known_from desc, team_key
+        ) as knowledge_rank
+    from {{ ref('stg_tabular__team_assignment') }}
+
+)
+
+select
+    employee_number as agent_key,
+    team_key,
+    valid_from,
+    coalesce(
+        valid_to,
+        lead(valid_from) over (partition by employee_number order by valid_from) - 1,
+        'infinity'::date
+    ) as valid_to
+from assignments
+where knowledge_rank = 1

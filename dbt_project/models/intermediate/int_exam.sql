@@ -1,0 +1,15 @@
+with sittings as (
+
+    select * from {{ ref('stg_tabular__exam') }}
+
+)
+
+select
+    source_id,
+    employee_number as agent_key,
+    exam_name,
+    sitting,
+    exam_date,
+    score,
+    absence_reason
+from sittings

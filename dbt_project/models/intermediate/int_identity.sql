@@ -1,0 +1,42 @@
+with identities as (
+
+    select
+        source_id,
+        account,
+        employee_number,
+        valid_from,
+        valid_to,
+        known_from
+    from {{ ref('stg_tabular__identity') }}
+
+),
+
+latest as (
+
+    -- The live line uses the latest knowledge: of two statements for one start, the one known last counts.
+    select
+        source_id,
+        account,
+        employee_number,
+        valid_from,
+        valid_to,
+        row_number() over (
+            partition by source_id, account, valid_from
+            order by known_from desc, employee_number
+        ) as knowledge_rank
+    from identities
+
+)
+
+select
+    source_id,
+    account,
+    employee_number as agent_key,
+    valid_from,
+    coalesce(
+        valid_to,
+        lead(valid_from) over (partition by source_id, account order by valid_from) - 1,
+        'infinity'::date
+    ) as valid_to
+from latest
+where knowledge_rank = 1

@@ -1,0 +1,20 @@
+with messages as (
+
+    select * from {{ ref('stg_live_helper_chat__message') }}
+
+)
+
+select
+    source_id,
+    chat_id::text as conversation_id,
+    message_id,
+    sent_at,
+    case when author_kind = 'agent' and is_whisper then 'whisper' else author_kind end as author_kind,
+    case when author_kind = 'agent' then user_id::text end as agent_account,
+    -- Messages belong to a segment by their order, never by their time: seconds tie.
+    1 + count(*) filter (where event_type = 'transfer') over (
+        partition by source_id, chat_id
+        order by message_id
+        rows between unbounded preceding and current row
+    ) as segment_number
+from messages

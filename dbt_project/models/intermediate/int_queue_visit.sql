@@ -1,0 +1,52 @@
+with visits as (
+
+    select * from {{ ref('int_asterisk__queue_visit') }}
+
+),
+
+chats as (
+
+    select * from {{ ref('stg_live_helper_chat__chat') }}
+
+),
+
+conversations as (
+
+    select
+        source_id,
+        conversation_id,
+        queue_account
+    from {{ ref('int_conversation') }}
+
+)
+
+select
+    source_id,
+    callid as conversation_id,
+    queue_name as queue_account,
+    visit_number,
+    entered_at,
+    outcome,
+    wait_seconds
+from visits
+
+union all
+
+select
+    chats.source_id,
+    chats.chat_id::text as conversation_id,
+    conversations.queue_account,
+    1 as visit_number,
+    chats.started_at as entered_at,
+    case
+        when chats.user_id > 0 then 'answered'
+        when chats.visitor_closed_at is not null then 'abandoned'
+        else 'open'
+    end as outcome,
+    case
+        when chats.user_id > 0 then chats.wait_seconds
+        else extract(epoch from chats.visitor_closed_at - chats.started_at)::bigint
+    end as wait_seconds
+from chats
+inner join conversations
+    on chats.source_id = conversations.source_id and chats.chat_id::text = conversations.conversation_id

@@ -1,0 +1,60 @@
+-- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+with rows as (
+
+    select * from {{ ref('fct_turn') }}
+
+),
+
+credited as (
+
+    select
+        agent_key as agent_unit,
+        team_key as team_unit,
+        channel as channel,
+        business_date as business_date,
+        case when response_seconds is not null then 1 end as turns_answered,
+        case when true then response_seconds end as turn_response_seconds
+    from rows
+
+),
+
+pooled as (
+
+    select
+        case
+            when grouping(agent_unit) = 0 then 'agent'
+            when grouping(team_unit) = 0 then 'team'
+            else 'site'
+        end as unit_kind,
+        coalesce(
+            agent_unit,
+            team_unit,
+            case when grouping(agent_unit) = 1 and grouping(team_unit) = 1 then 'site' end
+        ) as unit_key,
+        channel,
+        business_date,
+        coalesce(sum(turns_answered), 0)::numeric as turns_answered,
+        coalesce(sum(turn_response_seconds), 0)::numeric as turn_response_seconds
+    from credited
+    group by grouping sets (
+        (agent_unit, channel, business_date),
+        (team_unit, channel, business_date),
+        (channel, business_date)
+    )
+
+)
+
+select
+    pooled.unit_kind,
+    pooled.unit_key,
+    pooled.channel,
+    pooled.business_date,
+    measured.measure_id,
+    measured.measure_value
+from pooled
+cross join lateral (
+    values
+    ('turns_answered', pooled.turns_answered),
+    ('turn_response_seconds', pooled.turn_response_seconds)
+) as measured (measure_id, measure_value)
+where pooled.unit_key is not null and pooled.business_date is not null

@@ -1,0 +1,21 @@
+{{ current_rows(source('raw_asterisk', 'cdr'), [
+    'started_at',
+    'answered_at',
+    'ended_at',
+    'src_key',
+    'src_kind',
+    'dst',
+    'dialed_key',
+    'dcontext',
+    'channel',
+    'dstchannel',
+    'lastapp',
+    'duration_seconds',
+    'billsec_seconds',
+    'disposition',
+    'accountcode',
+    'uniqueid',
+    'linkedid',
+    'sequence',
+    'survey_score'
+]) }}

@@ -1,0 +1,35 @@
+with objects as (
+
+    {{ current_config('metric') }}
+
+)
+
+select
+    object_id as metric_id,
+    version as metric_version,
+    body #>> '{name, zh}' as name_zh,
+    body #>> '{name, en}' as name_en,
+    body #>> '{formula, zh}' as formula_zh,
+    body #>> '{formula, en}' as formula_en,
+    body ->> 'dimension' as dimension,
+    body ->> 'kind' as kind,
+    body ->> 'unit' as unit,
+    body ->> 'direction' as direction,
+    body ->> 'metric_type' as metric_type,
+    body ->> 'reliability' as reliability,
+    (body ->> 'min_n')::integer as min_n,
+    (body ->> 'bounded')::boolean as is_bounded,
+    (body ->> 'target')::numeric as target,
+    (body ->> 'decimals')::integer as decimals,
+    (body ->> 'display_order')::integer as display_order,
+    body -> 'numerator' as numerator_measures,
+    body -> 'denominator' as denominator_measures,
+    case
+        when body ->> 'kind' = 'sum' then body -> 'numerator'
+        when jsonb_array_length(body -> 'count') > 0 then body -> 'count'
+        else body -> 'denominator'
+    end as count_measures,
+    body -> 'units' as units,
+    body -> 'channels' as channels,
+    body -> 'needs' as needs
+from objects

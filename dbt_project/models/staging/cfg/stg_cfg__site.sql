@@ -1,0 +1,17 @@
+with objects as (
+
+    {{ current_config('site') }}
+
+)
+
+select
+    object_id as site_key,
+    body ->> 'time_zone' as time_zone,
+    (body ->> 'day_cutover')::interval as day_cutover,
+    make_interval(mins => (body ->> 'shift_margin_minutes')::integer) as shift_margin,
+    make_interval(days => (body ->> 'stale_close_days')::integer) as stale_close,
+    (body ->> 'short_abandon_seconds')::integer as short_abandon_seconds,
+    make_interval(hours => (body ->> 'longest_attendance_hours')::integer) as longest_attendance,
+    (body ->> 'acw_cap_seconds')::integer as acw_cap_seconds,
+    (body ->> 'idle_gap_seconds')::integer as idle_gap_seconds
+from objects

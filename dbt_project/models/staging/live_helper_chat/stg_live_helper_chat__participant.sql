@@ -1,0 +1,6 @@
+{{ current_rows(source('raw_live_helper_chat', 'participant'), [
+    'participant_id',
+    'chat_id',
+    'user_id',
+    'department_id'
+]) }}

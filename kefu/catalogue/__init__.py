@@ -1,0 +1,1 @@
+"""The catalogue: typed models of everything a customer edits in `config/`."""

@@ -1,0 +1,306 @@
+"""Model of `config/defaults.yml`: the numbers that hold wherever a plan or a metric says nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+ExactShare = Annotated[Decimal, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _rising(pair: tuple[float, ...]) -> tuple[float, ...]:
+    if not pair[0] < pair[1]:
+        raise ValueError(f"found {list(pair)}, expected the first number to be smaller than the second")
+    return pair
+
+
+def _part_of_total(pair: tuple[int, int]) -> tuple[int, int]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"found {pair[0]} of {pair[1]}, expected at most {pair[1]} of {pair[1]}")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+RangeAndFloor = Annotated[tuple[float, float, Share], AfterValidator(_rising)]
+PartOfTotal = Annotated[tuple[Count, Count], AfterValidator(_part_of_total)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rating(_Section):
+    """Validity of customer ratings (reliability.md 2, V1-V10)."""
+
+    window_h: Positive
+    top_box: tuple[int, ...] = Field(min_length=1)
+    max_per_customer_agent: Count
+    min_seconds: Positive
+    fast_share_exclude: Share
+    solicitation_messages: Count
+    raised_levels: Count
+    straight_line_items: Count
+
+
+class Review(_Section):
+    """Validity of quality reviews (reliability.md 2, V11)."""
+
+    min_playback_share: Share
+
+
+class Cohort(_Section):
+    """Size of the group whose members are compared (reliability.md 1)."""
+
+    min_agents: Count
+
+
+class Interval(_Section):
+    """Width of intervals: `z` standard errors to each side (reliability.md 3.1)."""
+
+    z: Positive
+
+
+class EmpiricalBayes(_Section):
+    """Shrinkage towards the cohort; M and K are counts of pseudo-observations (reliability.md 3.1)."""
+
+    lookback_periods: Count
+    min_units: Count
+    M_fallback: Positive
+    M_bounds: Range
+    mean_range: Range
+    K_fallback: Positive
+    K_bounds: Range
+
+
+class MinN(_Section):
+    """Least denominator of an agent's score in a period, by kind of metric (metrics.md 1.5)."""
+
+    csat: Count
+    qa: Count
+    fcr: Count
+    event: Count
+    audit: Count
+    conversion: Count
+    exam: Count
+    attendance: Count
+
+
+class Rho(_Section):
+    """Parts of the reliability index of a subjective metric (reliability.md 3.1 and 3.2)."""
+
+    resp: RangeAndFloor
+    smd: RangeAndFloor
+    smd_lift: tuple[Positive, Share]
+    alpha: Range
+    unverified: Share
+    min_doubles: Count
+    doubles_window_days: Count
+    clean: Positive
+    cover: Positive
+    prec_share: Range
+    prec_score: Range
+
+
+class WeightMultiplier(_Section):
+    """The step from reliability to the weight factor g (reliability.md 3.2)."""
+
+    zero_below: ExactShare
+    usable_from: ExactShare
+    full_from: ExactShare
+    up_after_periods: Count
+    timing: Literal["announced", "current"]
+
+    @model_validator(mode="after")
+    def _limits_rise(self) -> Self:
+        if not self.zero_below < self.usable_from < self.full_from:
+            raise ValueError(
+                f"zero_below {self.zero_below}, usable_from {self.usable_from}, full_from {self.full_from} must rise"
+            )
+        return self
+
+
+class WeightRules(_Section):
+    """Redistribution of freed weight; `min_own_data` is in weight points of 100 (reliability.md 4.2)."""
+
+    scope: Literal["dimension_first", "plan", "none"]
+    cap: Decimal = Field(ge=1)
+    min_own_data: Decimal = Field(ge=0, le=100)
+    mode: Literal["shrink", "downweight", "suppress", "jd_count"]
+
+
+class Integrity(_Section):
+    """Tests of an agent's set of ratings (reliability.md 2, I1-I2)."""
+
+    burst_p: Share
+    burst_days: Count
+    offer_or: Positive
+    offer_rate_min: Share
+    fdr: Share
+
+
+class Rater(_Section):
+    """Flags of reviewers (reliability.md 3.3)."""
+
+    bias_points: Positive
+    t: Positive
+    n: Count
+    sd_ratio: Share
+    halo: Share
+    double_share: Share
+
+
+class Decline(_Section):
+    """Lasting decline versus a one-day dip (reliability.md 7.3). `lambda_` is written `lambda` in the file."""
+
+    lambda_: Share = Field(alias="lambda")
+    window: Count
+    L: Positive
+    low: float = Field(lt=0)
+    low_of: PartOfTotal
+    confirm: PartOfTotal
+    cap: Positive
+    base_days: Count
+    guard: int = Field(ge=0)
+    min_base: Count
+    team_share: Share
+
+
+class Score(_Section):
+    """Points, rounding and grades (reliability.md 5)."""
+
+    cap: Decimal = Field(ge=100)
+    bonus_malus: Decimal = Field(ge=0)
+    store_dp: Count
+    publish_dp: Count
+    rounding: Literal["half_up"]
+    grades: dict[str, Decimal] = Field(min_length=1)
+    lowest_grade: str
+
+    @model_validator(mode="after")
+    def _grades_differ(self) -> Self:
+        if len(set(self.grades.values())) < len(self.grades) or self.lowest_grade in self.grades:
+            raise ValueError(f"grades {self.grades} need limits that differ, without one for {self.lowest_grade!r}")
+        return self
+
+
+class Relative(_Section):
+    """Curves relative to the cohort (reliability.md 5.1)."""
+
+    min_cohort: Count
+
+
+class ForcedDistribution(_Section):
+    """Quotas of grades (reliability.md 5.4)."""
+
+    enabled: bool
+    min_cohort: Count
+
+
+class Coefficient(_Section):
+    """Pay coefficient of a published score (reliability.md 6.2)."""
+
+    knots: tuple[tuple[Decimal, Decimal], ...] = Field(min_length=2)
+    cap: Decimal = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _knots_rise(self) -> Self:
+        for (low, low_coefficient), (high, high_coefficient) in zip(self.knots, self.knots[1:], strict=False):
+            if low >= high or low_coefficient > high_coefficient:
+                raise ValueError(
+                    f"knots must rise, but ({high}, {high_coefficient}) follows ({low}, {low_coefficient})"
+                )
+        if self.knots[-1][1] > self.cap:
+            raise ValueError(f"coefficient {self.knots[-1][1]} of the last knot is above the cap {self.cap}")
+        return self
+
+
+class Piece(_Section):
+    """Factor on piece pay by listening score: least score → factor (reliability.md 6.2)."""
+
+    k_qa: dict[Decimal, Decimal]
+
+    @model_validator(mode="after")
+    def _covers_every_score(self) -> Self:
+        if 0 not in self.k_qa:
+            raise ValueError("k_qa needs an entry for score 0, so that every score has a factor")
+        return self
+
+
+class Proration(_Section):
+    """Part-time presence in a period (reliability.md 6.1)."""
+
+    min_share: Share
+    min_stint_shifts: Count
+
+
+class Material(_Section):
+    """Size from which a restatement matters: points of the composite, yuan of pay (reliability.md 6.5)."""
+
+    score: Decimal = Field(gt=0)
+    cny: Decimal = Field(gt=0)
+
+
+class Period(_Section):
+    """Cut, dispute window and restatement (reliability.md 6.3 and 6.5). `cut: T+3` is 3 days after the period's end."""
+
+    cut: str = Field(pattern=r"^T\+\d+$")
+    dispute_days: Count
+    late_mature: Literal["wait", "shift"]
+    lookback: Count
+    material: Material
+
+
+class Defaults(_Section):
+    """The whole file: one version, valid from a date on."""
+
+    version: Count
+    valid_from: date
+    rating: Rating
+    review: Review
+    cohort: Cohort
+    interval: Interval
+    eb: EmpiricalBayes
+    min_n: MinN
+    rho: Rho
+    g: WeightMultiplier
+    weights: WeightRules
+    integrity: Integrity
+    rater: Rater
+    decline: Decline
+    score: Score
+    relative: Relative
+    forced_distribution: ForcedDistribution
+    coef: Coefficient
+    piece: Piece
+    proration: Proration
+    period: Period
+    ramp: tuple[Share, ...] = Field(min_length=1)
+
+
+def load_defaults(path: Path) -> Defaults:
+    """Returns the validated content of the file.
+
+    Raises:
+        ValueError: naming the file, every wrong field, what was found, what was expected and what to do.
+    """
+    try:
+        return Defaults.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not readable as YAML: {error}; correct the file at that place") from error
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  {'.'.join(map(str, problem['loc'])) or '(top level)'}: found {problem['input']!r}; {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ValueError(
+            f"{path}: {error.error_count()} wrong field(s)\n{problems}\n"
+            "Correct them there; each number of the delivered file has a comment that says what it means."
+        ) from error

@@ -1,0 +1,294 @@
+"""Reading, checking and applying `config/`: files to models, models to append-only rows (DESIGN 4.7)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from connectors.contract import System
+from kefu.catalogue.defaults import Defaults
+from kefu.catalogue.models import (
+    AuxCode,
+    Instrument,
+    Measures,
+    Metric,
+    Period,
+    Plan,
+    Queue,
+    Site,
+    Source,
+    Team,
+    Versioned,
+)
+from kefu.warehouse import Role, Warehouse
+
+
+class ConfigError(Exception):
+    """The declared configuration cannot be used; every problem is one line of the message."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of declared object: where it is and what it is called in `cfg.object_version`."""
+
+    name: str
+    pattern: str
+    model: type[BaseModel]
+    identity: str | None = None
+    is_list: bool = True
+
+    @property
+    def schema_file(self) -> str:
+        """Name of the JSON Schema of the files of this kind."""
+        stem = self.pattern.split("/")[0] if "/" in self.pattern else Path(self.pattern).stem
+        return f"{stem}.schema.json"
+
+    @property
+    def adapter(self) -> TypeAdapter[Any]:
+        """The pydantic adapter of a whole file."""
+        return TypeAdapter(list[self.model] if self.is_list else self.model)  # type: ignore[name-defined]
+
+
+KINDS = (
+    Kind("site", "site.yml", Site, "site_id", is_list=False),
+    Kind("team", "teams.yml", Team, "team_id"),
+    Kind("source", "sources.yml", Source, "source_id"),
+    Kind("queue", "queues.yml", Queue, "queue_id"),
+    Kind("aux_code", "aux_codes.yml", AuxCode, "aux_id"),
+    Kind("instrument", "instruments.yml", Instrument, "instrument_id"),
+    Kind("measures", "measures.yml", Measures, is_list=False),
+    Kind("metric", "metrics.yml", Metric, "metric_id"),
+    Kind("plan", "plans/*.yml", Plan, "plan_id", is_list=False),
+    Kind("period", "periods.yml", Period, "period_id"),
+    Kind("defaults", "defaults.yml", Defaults, is_list=False),
+)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything declared, validated one by one and against each other."""
+
+    objects: dict[str, dict[str, Versioned]]
+
+    def _all(self, kind: str) -> dict[str, Any]:
+        return self.objects[kind]
+
+    @property
+    def site(self) -> Site:
+        """The one site."""
+        return next(iter(self._all("site").values()))  # type: ignore[no-any-return]
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Sources by id, in the order they are read."""
+        return self._all("source")
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Metrics by id."""
+        return self._all("metric")
+
+    @property
+    def measures(self) -> Measures:
+        """Facts and measures."""
+        return self._all("measures")["measures"]  # type: ignore[no-any-return]
+
+    @property
+    def plans(self) -> dict[str, Plan]:
+        """Plans by id."""
+        return self._all("plan")
+
+    @property
+    def periods(self) -> dict[str, Period]:
+        """Periods by id."""
+        return self._all("period")
+
+    @property
+    def defaults(self) -> Defaults:
+        """Defaults of the trust rules."""
+        return self._all("defaults")["defaults"]  # type: ignore[no-any-return]
+
+
+def load_catalogue(folder: Path) -> Catalogue:
+    """Returns the catalogue of a `config/` folder.
+
+    Raises:
+        ConfigError: naming every file, place and problem found.
+    """
+    problems: list[str] = []
+    objects: dict[str, dict[str, Versioned]] = {}
+    for kind in KINDS:
+        found = objects[kind.name] = {}
+        paths = sorted(folder.glob(kind.pattern))
+        if not paths:
+            problems.append(f"{folder / kind.pattern}: no such file. Remedy: add it, the shipped config/ has one")
+        for path in paths:
+            try:
+                parsed = kind.adapter.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+            except (ValidationError, yaml.YAMLError) as error:
+                problems += _readable(path, error)
+                continue
+            for item in parsed if kind.is_list else [parsed]:
+                identity = getattr(item, kind.identity) if kind.identity else kind.name
+                if identity in found:
+                    problems.append(f"{path.name}: {kind.name} {identity} is declared twice. Remedy: keep one")
+                found[identity] = item
+    if not problems:
+        problems = _cross_check(Catalogue(objects))
+    if problems:
+        raise ConfigError(problems)
+    return Catalogue(objects)
+
+
+def _readable(path: Path, error: ValidationError | yaml.YAMLError) -> list[str]:
+    if isinstance(error, yaml.YAMLError):
+        return [f"{path.name}: not valid YAML: {error}"]
+    return [
+        f"{path.name}: {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        f" (found {str(problem['input'])[:80]!r})"
+        for problem in error.errors()
+    ]
+
+
+def _cross_check(catalogue: Catalogue) -> list[str]:
+    problems = []
+    measures = catalogue.measures
+    for queue in catalogue.objects["queue"].values():
+        assert isinstance(queue, Queue)
+        if queue.source_id not in catalogue.sources:
+            problems.append(f"queues.yml: {queue.queue_id}: source {queue.source_id} is not declared in sources.yml")
+        if queue.team_id not in catalogue.objects["team"]:
+            problems.append(f"queues.yml: {queue.queue_id}: team {queue.team_id} is not declared in teams.yml")
+    for metric in catalogue.metrics.values():
+        named = metric.numerator + metric.denominator + metric.count
+        missing = [name for name in named if name not in measures.measures]
+        if missing:
+            problems.append(f"metrics.yml: {metric.metric_id}: measures {missing} are not declared in measures.yml")
+            continue
+        rules = {(measures.measures[name].attribution, measures.measures[name].credit) for name in named}
+        if len(rules) > 1 and not metric.mixed_credit_reason:
+            problems.append(
+                f"metrics.yml: {metric.metric_id}: its measures are dated and credited by different rules {sorted(rules)}."
+                " Remedy: use measures of one rule, or say why in mixed_credit_reason"
+            )
+        for name in named:
+            units = set(measures.facts[measures.measures[name].fact].units) | {"site"}
+            lacking = sorted(set(metric.units) - units)
+            if lacking and not all(unit in metric.needs for unit in lacking):
+                problems.append(f"metrics.yml: {metric.metric_id}: measure {name} has no values for {lacking}")
+    for plan in catalogue.plans.values():
+        problems += _check_plan(plan, catalogue)
+    for period in catalogue.periods.values():
+        for plan_id in period.plan_ids:
+            if plan_id not in catalogue.plans:
+                problems.append(f"periods.yml: {period.period_id}: plan {plan_id} is not declared")
+            elif period.mode == "real" and catalogue.plans[plan_id].mode == "demo":
+                problems.append(f"periods.yml: {period.period_id} is real and may not use the demo plan {plan_id}")
+    return problems
+
+
+def _check_plan(plan: Plan, catalogue: Catalogue) -> list[str]:
+    problems = []
+    subjective = 0
+    for entry in plan.metrics:
+        metric = catalogue.metrics.get(entry.metric_id)
+        where = f"plans/{plan.plan_id}.yml: {entry.metric_id}"
+        if metric is None:
+            problems.append(f"{where}: no such metric in metrics.yml")
+            continue
+        if "agent" not in metric.units or "agent" in metric.needs:
+            problems.append(f"{where}: is not measured for agents, so it cannot be in a plan")
+        if metric.metric_type == "subjective":
+            subjective += entry.weight
+            if entry.initial_g is None:
+                problems.append(f"{where}: a subjective metric needs initial_g, its trust until it is first measured")
+        if not 3 <= entry.weight <= 40:
+            problems.append(f"{where}: weight {entry.weight} lies outside 3 to 40")
+        if plan.mode == "real" and entry.min_n is not None and entry.min_n < metric.min_n:
+            problems.append(f"{where}: min_n {entry.min_n} is below the metric's {metric.min_n}; only a demo may")
+    if subjective > 45:
+        problems.append(f"plans/{plan.plan_id}.yml: subjective metrics weigh {subjective}, the limit is 45")
+    return problems
+
+
+def json_schemas() -> dict[str, str]:
+    """Returns the text of every JSON Schema under `config/schema/` by file name."""
+    return {
+        kind.schema_file: json.dumps(kind.adapter.json_schema(), indent=2, ensure_ascii=False) + "\n"
+        for kind in KINDS
+    }
+
+
+def apply(warehouse: Warehouse, catalogue: Catalogue, systems: list[System]) -> list[str]:
+    """Writes new object versions as the plan author; returns what was written (nothing on a second run).
+
+    What a system can record is written too, with versions counted by itself, because connectors declare it.
+
+    Raises:
+        ConfigError: when a version was edited after it was applied, or would reach into a closed period.
+    """
+    problems: list[str] = []
+    written: list[str] = []
+    with warehouse.connect(Role.PLAN_AUTHOR) as connection:
+        known = {
+            (kind, identity, version): content_hash
+            for kind, identity, version, content_hash in connection.execute(
+                "select kind, object_id, version, content_hash from cfg.object_version"
+            )
+        }
+        closed = connection.execute("select period_id, period_end from payroll.closed_period").fetchall()
+        rows: list[tuple[str, str, int, str, str, dict[str, Any]]] = []
+        for kind, items in catalogue.objects.items():
+            for identity, item in items.items():
+                body = item.model_dump(mode="json")
+                digest = content_hash(body)
+                applied = known.get((kind, identity, item.version))
+                if applied == digest:
+                    continue
+                if applied is not None:
+                    problems.append(
+                        f"{kind} {identity} version {item.version} was edited after it was applied. "
+                        f"Remedy: give it version {item.version + 1} and a valid_from, or undo the edit"
+                    )
+                    continue
+                touched = [period for period, end in closed if item.valid_from <= end]
+                if touched and (kind, identity, item.version - 1) in known:
+                    problems.append(
+                        f"{kind} {identity} version {item.version} is valid from {item.valid_from}, which reaches into "
+                        f"the closed period {touched[0]}. Remedy: start it after that period"
+                    )
+                    continue
+                rows.append((kind, identity, item.version, digest, item.valid_from.isoformat(), body))
+        for system in systems:
+            body = {"assignment_mode": system.assignment_mode, "cannot": sorted(system.cannot)}
+            versions = [version for kind, identity, version in known if (kind, identity) == ("system", system.system)]
+            latest = max(versions, default=0)
+            if known.get(("system", system.system, latest)) != content_hash(body):
+                rows.append(("system", system.system, latest + 1, content_hash(body), "1970-01-01", body))
+        if problems:
+            raise ConfigError(problems)
+        for row in rows:
+            connection.execute(
+                "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body)"
+                " values (%s, %s, %s, %s, %s, %s)",
+                [*row[:5], Jsonb(row[5])],
+            )
+            written.append(f"{row[0]} {row[1]} version {row[2]}")
+    return written
+
+
+def content_hash(body: dict[str, Any]) -> str:
+    """Returns the SHA-256 of a body in canonical JSON."""
+    canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,67 @@
+"""Reading sources into the version logs."""
+
+from __future__ import annotations
+
+from connectors.contract import Window
+from kefu.load.raw_tables import ensure_raw_tables
+from kefu.load.version_log import LoadReport, LoadRequest, load_entity
+from kefu.pipeline.context import Platform
+from kefu.warehouse import Role
+
+
+def prepare(platform: Platform) -> list[str]:
+    """Brings warehouse, raw tables and configuration up to date; returns what changed (nothing on a second run).
+
+    A demo plan is approved by the demo's own second login, so that a demo closes without people; a real one waits.
+    """
+    from kefu.catalogue.files import apply
+    from kefu.warehouse.migrate import migrate
+
+    platform.warehouse.ensure_running()
+    changed = migrate(platform.warehouse)
+    for system in platform.systems.values():
+        changed += ensure_raw_tables(platform.warehouse, system)
+    changed += apply(platform.warehouse, platform.catalogue, list(platform.systems.values()))
+    with platform.warehouse.connect(Role.PLAN_APPROVER) as connection:
+        for plan in platform.catalogue.plans.values():
+            if plan.mode == "demo":
+                connection.execute("select cfg.approve_plan(%s, %s)", [plan.plan_id, plan.version])
+    return changed
+
+
+def ingest(
+    platform: Platform, run_id: str, source_id: str, entity_name: str, window: Window | None = None,
+    *, accept_shrink: bool = False,
+) -> LoadReport:  # fmt: skip
+    """Loads one entity of one source; without a window everything the source holds.
+
+    A window is read with the source's overlap before its start, because records arrive late.
+    """
+    source = platform.catalogue.sources[source_id]
+    system = platform.systems[source.system]
+    entity = system.entities[entity_name]
+    read, settings = platform.reader(source)
+    is_windowed = window is not None and entity.window_on is not None
+    if is_windowed:
+        from datetime import timedelta
+
+        assert window is not None
+        window = Window(window.start - timedelta(minutes=source.overlap_minutes), window.end)
+    effective = window if is_windowed else None
+    request = LoadRequest(
+        run_id=run_id,
+        source_id=source_id,
+        system=source.system,
+        entity=entity,
+        window=effective,
+        is_complete=effective is None or entity.deletes == "window",
+        shrink_limit=0.0 if accept_shrink else source.shrink_limit,
+    )
+    return load_entity(platform.warehouse, request, read(settings, entity, effective, platform.context(source)))
+
+
+def entities_to_ingest(platform: Platform) -> list[tuple[str, str]]:
+    """Returns (source, entity) in the fixed order in which a complete run reads them."""
+    return [
+        (source.source_id, entity) for source in platform.catalogue.sources.values() for entity in source.entities
+    ]

@@ -1,0 +1,112 @@
+"""dbt in this process, one call per layer; what it did is stored in `ops.build_result`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from psycopg.types.json import Jsonb
+
+from kefu.pipeline.context import Platform, Scope
+from kefu.settings import PROJECT
+from kefu.warehouse import Role, WarehouseError
+
+# What each layer builds. Statistics and checks run between `kpi` and `appraisal`.
+LAYERS = {
+    "core": "path:models/staging path:models/intermediate path:models/core",
+    "kpi": "path:models/kpi path:models/operations evidence_rating evidence_eligible evidence_review",
+    "appraisal": "path:models/appraisal",
+}
+_EXCLUDED = {"appraisal": "evidence_rating evidence_eligible evidence_review"}
+
+
+class BuildError(WarehouseError):
+    """A model or a test of it failed; the message names them."""
+
+
+def build(platform: Platform, scope: Scope, layer: str, run_id: str) -> int:
+    """Builds and tests one layer of a calculation; returns the number of models and tests that ran.
+
+    Raises:
+        BuildError: naming every model or test that failed, and why.
+    """
+    arguments = ["build", "--select", LAYERS[layer], "--exclude-resource-type", "unit_test"]
+    if layer in _EXCLUDED:
+        arguments += ["--exclude", _EXCLUDED[layer]]
+    results = invoke(platform, [*arguments, "--vars", json.dumps(scope.variables())])
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.cursor().executemany(
+            "insert into ops.build_result values (%s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (run_id, calc_id, node) do nothing",
+            [
+                (run_id, scope.calc_id, r["node"], r["status"], r["seconds"], r["rows"], r["message"])
+                for r in results
+            ],
+        )
+    failed = [f"{r['node']}: {r['message']}" for r in results if r["status"] in ("error", "fail")]
+    if failed:
+        raise BuildError(f"layer {layer} of {scope.calc_id} failed:\n" + "\n".join(failed))
+    if not results:
+        raise BuildError(f"layer {layer} selected nothing. Remedy: check the folders of dbt_project/models")
+    return len(results)
+
+
+def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, object]]:
+    """Runs dbt in this process; returns node, status, seconds, rows and message of each result.
+
+    Raises:
+        BuildError: when dbt could not even start, e.g. a model does not parse.
+    """
+    from dbt.cli.main import dbtRunner  # three seconds that only builds should pay
+
+    parameters = platform.warehouse.parameters(Role.TRANSFORMER)
+    os.environ |= {
+        "KEFU_DBT_HOST": parameters["host"],
+        "KEFU_DBT_PORT": parameters["port"],
+        "KEFU_DBT_DATABASE": parameters["dbname"],
+        "KEFU_DBT_USER": parameters["user"],
+        "DBT_ENV_SECRET_KEFU_PASSWORD": parameters["password"],
+        "KEFU_DBT_TARGET": str(platform.settings.kefu_data_dir / "dbt"),
+        "DBT_LOG_PATH": str(platform.settings.kefu_data_dir / "dbt"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    folder = str(PROJECT / "dbt_project")
+    outcome = dbtRunner().invoke([*arguments, "--project-dir", folder, "--profiles-dir", folder, "--quiet"])
+    if outcome.exception is not None:
+        raise BuildError(f"dbt {arguments[0]} could not run: {outcome.exception}") from outcome.exception
+    return [
+        {
+            "node": result.node.unique_id.removeprefix("model.kefu.").removeprefix("test.kefu."),
+            "status": str(result.status),
+            "seconds": result.execution_time,
+            "rows": result.adapter_response.get("rows_affected"),
+            "message": result.message,
+        }
+        for result in getattr(outcome.result, "results", [])
+    ]
+
+
+def drop_schema(platform: Platform, scope: Scope) -> None:
+    """Removes the schema of a finished calculation and its statistics; never the live line."""
+    if scope.calc_id == "live":
+        raise ValueError("the live line is never dropped")
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute(f'drop schema if exists "{scope.calc_id}" cascade'.encode())
+
+
+def start_run(platform: Platform, run_id: str, kind: str, detail: dict[str, object]) -> None:
+    """Records that a run began; a run id seen before goes on."""
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute(
+            "insert into ops.run (run_id, kind, detail) values (%s, %s, %s) on conflict (run_id) do nothing",
+            [run_id, kind, Jsonb(detail)],
+        )
+
+
+def end_run(platform: Platform, run_id: str, status: str) -> None:
+    """Records how a run ended: `succeeded` or `failed`."""
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute(
+            "update ops.run set status = %s, completed_at = clock_timestamp() where run_id = %s", [status, run_id]
+        )

@@ -1,0 +1,115 @@
+"""A small Live Helper Chat REST server on 127.0.0.1 that gives recorded replies and the bad habits asked for."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+RECORDED = Path(__file__).parents[2] / "samples/live_helper_chat/rest"
+USER, KEY = "reader", "key-of-the-fake-server"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply given instead of the normal one; `body` None drops the connection without an answer."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class FakeServer:
+    """Serves the recorded chats, users and departments.
+
+    Attributes:
+        chats: as GET restapi/chats gives them, newest first; a test may change them.
+        instead: replies to give, one per request, before normal ones follow.
+        before_page: called with this server before each page of chats.
+        largest_page: what `limit` is cut to.
+        honours_offset, honours_messages: whether the server understands these parameters.
+        requests: what was asked, as (path, parameters).
+    """
+
+    def __init__(self) -> None:
+        lines = (RECORDED / "chats_with_messages.jsonl").read_text(encoding="utf-8").splitlines()
+        self.chats: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.lists = {
+            "/restapi/getusers": json.loads((RECORDED / "users.json").read_text(encoding="utf-8")),
+            "/restapi/departments": json.loads((RECORDED / "departments.json").read_text(encoding="utf-8")),
+        }
+        self.instead: list[Reply] = []
+        self.before_page: Callable[[FakeServer], None] = lambda server: None
+        self.largest_page = 1000
+        self.honours_offset = True
+        self.honours_messages = True
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.url = ""
+
+    def answer(self, path: str, parameters: dict[str, str], authorization: str | None) -> Reply:
+        """Returns the reply to one request."""
+        self.requests.append((path, parameters))
+        if self.instead:
+            return self.instead.pop(0)
+        if authorization != "Basic " + base64.b64encode(f"{USER}:{KEY}".encode()).decode():
+            return Reply(401, {"error": True, "result": "Authorization failed!"})
+        if path in self.lists:
+            return Reply(200, self.lists[path])
+        if path != "/restapi/chats":
+            return Reply(404, "no such page")
+        self.before_page(self)
+        offset = int(parameters["offset"]) if self.honours_offset else 0
+        page = self.chats[offset : offset + min(int(parameters["limit"]), self.largest_page)]
+        left_out = {
+            name
+            for name, parameter, honoured in (
+                ("messages", "include_messages", self.honours_messages),
+                ("survey", "include_survey", True),
+            )
+            if not honoured or parameters.get(parameter) != "true"
+        }
+        chats = [{name: value for name, value in chat.items() if name not in left_out} for chat in page]
+        return Reply(200, {"list": chats, "list_count": len(self.chats), "error": False})
+
+
+@contextmanager
+def serving() -> Iterator[FakeServer]:
+    """Gives a running fake server, stopped at the end."""
+    fake = FakeServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = urlsplit(self.path)
+            parameters = {name: values[-1] for name, values in parse_qs(asked.query).items()}
+            reply = fake.answer(asked.path, parameters, self.headers.get("Authorization"))
+            if reply.body is None:
+                self.close_connection = True
+                return
+            text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+            content = text.encode()
+            self.send_response(reply.status)
+            for name, value in {"Content-Length": str(len(content)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Keeps the test output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

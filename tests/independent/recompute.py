@@ -1,0 +1,1186 @@
+"""Recompute the first metrics from the raw recordings, without using anything of this project.
+
+The warehouse's numbers are compared with these. The script therefore reads the files exactly as the recorded servers
+wrote them (Asterisk's queue_log and CDR file, Live Helper Chat's and Horilla's tables, two small sheets), uses the
+standard library only (python-calamine for the one .xlsx file), and follows the written definitions rule by rule: one
+function per source, one per metric family, the rule in its docstring. All arithmetic is on integers and fractions;
+nothing is rounded.
+
+Words used throughout:
+
+* an *instant* is a whole number of seconds since 1970-01-01 UTC;
+* a *business date* is the date a thing is booked on, in the site's time zone;
+* *TE* books on the end of the segment, *TS* on the start of the conversation, *TR* on the rated conversation's TE date;
+* *CS* credits the segment's own agent, *CL* the last agent with an effective segment, *CT* the queue and its team only.
+
+Run ``python tests/independent/recompute.py [--samples DIR] [--json]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+# --- the parameters of the definitions -------------------------------------------------------------------------------
+
+SITE_ZONE = ZoneInfo("Europe/Berlin")
+PERIOD_FIRST_DATE = date(2026, 11, 2)
+PERIOD_LAST_DATE = date(2026, 11, 21)
+AS_OF = int(datetime(2026, 11, 24, 23, 0, tzinfo=UTC).timestamp())
+
+SHIFT_MARGIN_SECONDS = 60 * 60
+SHORT_ABANDON_SECONDS = 5
+SERVICE_LEVEL_SECONDS = {"voice": 20, "chat": 30}
+FIRST_RESPONSE_SECONDS = 30
+ASSIGNMENT_RESPONSE_SECONDS = 60
+ACW_CAP_SECONDS = 600
+ACTIVE_GAP_SECONDS = 300
+STALE_CLOSE_SECONDS = 7 * 24 * 3600
+RATING_WINDOW_SECONDS = 72 * 3600
+LONGEST_PUNCH_SECONDS = 16 * 3600
+CSAT_GOOD_FROM = 4
+RATINGS_PER_CUSTOMER_AND_AGENT = 2
+
+TEAM_OF_QUEUE = {
+    "svc-general": "general",
+    "cs": "general",
+    "svc-billing": "billing",
+    "billing": "billing",
+    "svc-vip": "vip",
+    "vip": "vip",
+}
+
+# Metrics that only count: they have no denominator (None in the row).
+COUNTS = frozenset({"conversations_handled", "calls_inbound_handled"})
+
+Number = int | Fraction
+Record = dict[str, str]
+
+
+class Row(NamedTuple):
+    """One number of the output.
+
+    ``unit_kind`` is agent, team, queue or site; ``business_date`` an ISO date or ``period``; ``numerator`` and
+    ``denominator`` are exact (the denominator is None for a count); ``n`` is the number of things observed.
+    """
+
+    unit_kind: str
+    unit_key: str
+    channel: str
+    metric_id: str
+    business_date: str
+    numerator: Number
+    denominator: Number | None
+    n: int
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+class Agent(NamedTuple):
+    """One line of agents.csv: the badge is the agent's key; ``team`` is empty for the supervisor."""
+
+    key: str
+    team: str
+    pbx_name: str
+    chat_user_id: str
+    hr_employee_id: str
+
+
+class People(NamedTuple):
+    """The agents, findable by the name each server knows them by."""
+
+    by_key: dict[str, Agent]
+    by_pbx_name: dict[str, str]
+    by_chat_user_id: dict[str, str]
+    by_hr_employee_id: dict[str, str]
+
+
+def load_people(samples: Path) -> People:
+    """Read agents.csv; the team is the team of the first queue in ``pbx_queues``."""
+    with (samples / "agents.csv").open(encoding="utf-8", newline="") as file:
+        agents = [
+            Agent(
+                key=line["hr_badge_id"],
+                team=TEAM_OF_QUEUE[line["pbx_queues"].split()[0]] if line["pbx_queues"].split() else "",
+                pbx_name=line["pbx_member_name"],
+                chat_user_id=line["im_user_id"],
+                hr_employee_id=line["hr_employee_id"],
+            )
+            for line in csv.DictReader(file)
+        ]
+    return People(
+        by_key={a.key: a for a in agents},
+        by_pbx_name={a.pbx_name: a.key for a in agents if a.pbx_name},
+        by_chat_user_id={a.chat_user_id: a.key for a in agents if a.chat_user_id},
+        by_hr_employee_id={a.hr_employee_id: a.key for a in agents if a.hr_employee_id},
+    )
+
+
+def read_table(database: Path, table: str) -> list[Record]:
+    """All rows of an SQLite table as text; NULL becomes the empty text, as in an exported CSV file."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        cursor = connection.execute(f'SELECT * FROM "{table}"')
+        names = [column[0] for column in cursor.description]
+        return [
+            {name: "" if value is None else str(value) for name, value in zip(names, values, strict=True)}
+            for values in cursor
+        ]
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+def local_date(instant: int) -> date:
+    """The date on the site's wall at this instant (the site's day changes at midnight)."""
+    return datetime.fromtimestamp(instant, SITE_ZONE).date()
+
+
+def local_instant(day: date, wall: time) -> int:
+    """The instant at which the site's wall shows this date and time; of an ambiguous one, the earlier."""
+    return int(datetime.combine(day, wall, tzinfo=SITE_ZONE).timestamp())
+
+
+def utc_instant(text: str) -> int:
+    """The instant of a zone-less UTC text such as ``2026-11-02 06:00:52.12``, cut to the second."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+class Shift(NamedTuple):
+    """One rostered shift: the date it is named after, start and end (end excluded)."""
+
+    day: date
+    start: int
+    end: int
+
+    def overlap(self, start: int, end: int) -> int:
+        """Seconds that [start, end) and the shift have in common."""
+        return max(0, min(end, self.end) - max(start, self.start))
+
+
+Roster = dict[str, dict[date, Shift]]
+
+
+def business_date(roster: Roster, agent: str, start: int, anchor: int) -> date:
+    """Business date of something credited to an agent.
+
+    If its start lies in one of the agent's shifts, extended by an hour at both ends, the date of that shift; otherwise
+    the local date of the anchor. Where two extended shifts contain the start, the one that contains it without the
+    extension wins, then the earlier one.
+    """
+    candidates = [
+        shift
+        for shift in roster.get(agent, {}).values()
+        if shift.start - SHIFT_MARGIN_SECONDS <= start < shift.end + SHIFT_MARGIN_SECONDS
+    ]
+    if not candidates:
+        return local_date(anchor)
+    return min(candidates, key=lambda shift: (not shift.start <= start < shift.end, shift.start)).day
+
+
+def on_duty_seconds(roster: Roster, agent: str, start: int, end: int) -> int:
+    """Seconds between two instants that the agent is measured on.
+
+    If the end lies inside one of the agent's shifts (without extension): the part of [start, end] covered by the
+    shifts. Otherwise the agent worked outside the roster, and calendar seconds count. Never negative.
+    """
+    shifts = list(roster.get(agent, {}).values())
+    if any(shift.start <= end < shift.end for shift in shifts):
+        return sum(shift.overlap(start, end) for shift in shifts)
+    return max(0, end - start)
+
+
+# --- the ledger: where numbers are added up --------------------------------------------------------------------------
+
+
+class Ledger:
+    """Adds numerators, denominators and n per unit, channel, metric and day, and gives the rows of the result."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self._sums: dict[tuple[str, str, str, str, date], tuple[Number, Number, int]] = {}
+
+    def add(
+        self,
+        unit: tuple[str, str],
+        channel: str,
+        metric: str,
+        day: date,
+        numerator: Number,
+        denominator: Number,
+        n: int,
+    ) -> None:
+        """Add to one unit, given as (kind, key)."""
+        key = (*unit, channel, metric, day)
+        old = self._sums.get(key, (0, 0, 0))
+        self._sums[key] = (old[0] + numerator, old[1] + denominator, old[2] + n)
+
+    def team_of(self, agent: str) -> str:
+        """The agent's team; empty for the supervisor and for work of nobody we know."""
+        return self._people.by_key[agent].team if agent in self._people.by_key else ""
+
+    def credit_agent(
+        self, agent: str, channel: str, metric: str, day: date, numerator: Number, denominator: Number, n: int
+    ) -> None:
+        """Add to an agent, to the agent's team and to the site."""
+        self.add(("agent", agent), channel, metric, day, numerator, denominator, n)
+        if self.team_of(agent):
+            self.add(("team", self.team_of(agent)), channel, metric, day, numerator, denominator, n)
+        self.add(("site", "site"), channel, metric, day, numerator, denominator, n)
+
+    def credit_team(
+        self, team: str, channel: str, metric: str, day: date, numerator: Number, denominator: Number, n: int
+    ) -> None:
+        """Add to a team and the site; no agent is involved."""
+        self.add(("team", team), channel, metric, day, numerator, denominator, n)
+        self.add(("site", "site"), channel, metric, day, numerator, denominator, n)
+
+    def rows(self) -> list[Row]:
+        """The result: every unit per day and per period (the site per period only), and channel ``all``.
+
+        ``all`` is voice plus chat; measures without a channel stay under ``none``. Days outside the period are left
+        out, and so is every row whose numerator and denominator are both 0.
+        """
+        totals: dict[tuple[str, str, str, str, str], tuple[Number, Number, int]] = defaultdict(lambda: (0, 0, 0))
+        for (kind, key, channel, metric, day), (numerator, denominator, n) in self._sums.items():
+            if not PERIOD_FIRST_DATE <= day <= PERIOD_LAST_DATE:
+                continue
+            for reported_channel in (channel,) if channel == "none" else (channel, "all"):
+                for reported_date in ("period",) if kind == "site" else (day.isoformat(), "period"):
+                    cell = (kind, key, reported_channel, metric, reported_date)
+                    old = totals[cell]
+                    totals[cell] = (old[0] + numerator, old[1] + denominator, old[2] + n)
+        return sorted(
+            Row(*cell, numerator, None if cell[3] in COUNTS else denominator, n)
+            for cell, (numerator, denominator, n) in totals.items()
+            if numerator or denominator
+        )
+
+
+# --- HR: roster and attendance ---------------------------------------------------------------------------------------
+
+
+class AttendanceDay(NamedTuple):
+    """What HR holds for one agent and one date: required seconds and punches (out is None when it is missing)."""
+
+    required_seconds: int
+    punches: list[tuple[int, int | None]]
+
+
+class HumanResources(NamedTuple):
+    """Roster, attendance days and leave dates, all by agent key and date."""
+
+    roster: Roster
+    days: dict[tuple[str, date], AttendanceDay]
+    leave: set[tuple[str, date]]
+
+
+def load_hr(samples: Path, people: People) -> HumanResources:
+    """Read Horilla's tables.
+
+    Horilla publishes no roster, so a shift exists for an agent and a date when HR holds an attendance day (with the
+    shift held at that moment) or an approved leave (with the shift of the last entry of the work-information history
+    that is not later than the end of that date). Its start and end are the schedule of that shift for that weekday, on
+    the site's wall; a night shift ends on the next day. A date with an attendance day and a leave keeps the shift of
+    the attendance day.
+
+    Punches are the clock-in/clock-out pairs of the attendance activities (UTC columns), so breaks are not in them. The
+    required time is ``minimum_hour`` of the attendance day (00:00 on days of company leave).
+    """
+    database = samples / "hr" / "horilla_hr.sqlite3"
+    weekday_name = {line["id"]: line["day"] for line in read_table(database, "base_employeeshiftday")}
+    schedules = {
+        (line["shift_id_id"], weekday_name[line["day_id"]]): line
+        for line in read_table(database, "base_employeeshiftschedule")
+    }
+
+    def shift_on(shift_id: str, day: date) -> Shift | None:
+        schedule = schedules.get((shift_id, day.strftime("%A").lower()))
+        if schedule is None:
+            return None
+        begin, finish = time.fromisoformat(schedule["start_time"]), time.fromisoformat(schedule["end_time"])
+        last_day = day + timedelta(days=1) if finish <= begin else day
+        return Shift(day, local_instant(day, begin), local_instant(last_day, finish))
+
+    punches: dict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
+    for line in read_table(database, "attendance_attendanceactivity"):
+        punches[line["employee_id_id"], line["attendance_date"]].append(
+            (utc_instant(line["in_datetime"]), utc_instant(line["out_datetime"]) if line["out_datetime"] else None)
+        )
+
+    roster: Roster = defaultdict(dict)
+    days: dict[tuple[str, date], AttendanceDay] = {}
+    for line in read_table(database, "attendance_attendance"):
+        agent = people.by_hr_employee_id.get(line["employee_id_id"])
+        if agent is None:
+            continue
+        day = date.fromisoformat(line["attendance_date"])
+        hours, minutes = line["minimum_hour"].split(":")
+        required = int(hours) * 3600 + int(minutes) * 60
+        days[agent, day] = AttendanceDay(required, punches[line["employee_id_id"], line["attendance_date"]])
+        if shift := shift_on(line["shift_id_id"], day):
+            roster[agent][day] = shift
+
+    history = sorted(
+        (utc_instant(line["history_date"]), int(line["history_id"]), line["employee_id_id"], line["shift_id_id"])
+        for line in read_table(database, "employee_historicalemployeeworkinformation")
+        if line["shift_id_id"]
+    )
+    leave: set[tuple[str, date]] = set()
+    for line in read_table(database, "leave_leaverequest"):
+        agent = people.by_hr_employee_id.get(line["employee_id_id"])
+        if agent is None or line["status"] != "approved":
+            continue
+        day, last = date.fromisoformat(line["start_date"]), date.fromisoformat(line["end_date"])
+        while day <= last:
+            leave.add((agent, day))
+            end_of_day = local_instant(day + timedelta(days=1), time(0))
+            held = [entry[3] for entry in history if entry[2] == line["employee_id_id"] and entry[0] < end_of_day]
+            if held and day not in roster[agent] and (shift := shift_on(held[-1], day)):
+                roster[agent][day] = shift
+            day += timedelta(days=1)
+    return HumanResources(dict(roster), days, leave)
+
+
+def attendance_rate(ledger: Ledger, hr: HumanResources) -> None:
+    """Attendance rate: attended seconds / required seconds over rostered days without approved leave.
+
+    Attended is the time covered by punches inside the shift, at most the required time. Left out of both sides: days
+    with any approved leave, days that require nothing, and contradictions, that is a missing clock-out or a punch of
+    more than 16 hours. Booked on the shift's date, credited to the person.
+    """
+    for (agent, day), attendance in hr.days.items():
+        shift = hr.roster.get(agent, {}).get(day)
+        if shift is None or not attendance.required_seconds or (agent, day) in hr.leave:
+            continue
+        closed = [(begin, end) for begin, end in attendance.punches if end is not None]
+        if len(closed) < len(attendance.punches) or any(e - b > LONGEST_PUNCH_SECONDS for b, e in closed):
+            continue
+        attended = min(attendance.required_seconds, sum(shift.overlap(begin, end) for begin, end in closed))
+        ledger.credit_agent(agent, "none", "attendance_rate", day, attended, attendance.required_seconds, 1)
+
+
+# --- telephony: queue_log and the CDR file ---------------------------------------------------------------------------
+
+
+class LogLine(NamedTuple):
+    """One line of queue_log; ``data`` holds the event's own fields, without a bound on their number."""
+
+    instant: int
+    callid: str
+    queue: str
+    agent: str
+    event: str
+    data: list[str]
+
+
+class Visit(NamedTuple):
+    """One stay of a call in a queue.
+
+    ``end_event`` and ``end`` are None while no terminal event stands in the log; ``connected_at`` and ``agent`` are
+    None when nobody answered; ``wait_seconds`` is None when the source records none; ``talk_seconds`` is 0 until the
+    end.
+    """
+
+    callid: str
+    queue: str
+    caller: str
+    entered_at: int
+    connected_at: int | None
+    agent: str | None
+    end: int | None
+    end_event: str | None
+    wait_seconds: int | None
+    talk_seconds: int
+
+
+# The place of the wait (unanswered calls) and of the talk time (answered calls) among the terminal event's data fields.
+WAIT_FIELD = {"ABANDON": 2, "EXITWITHTIMEOUT": 2, "EXITEMPTY": 2, "WITHDRAW": 2, "EXITWITHKEY": 3}
+TALK_FIELD = {"COMPLETEAGENT": 1, "COMPLETECALLER": 1, "BLINDTRANSFER": 3, "ATTENDEDTRANSFER": 3, "TRANSFER": 3}
+TRANSFER_EVENTS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "TRANSFER"})
+TERMINAL_EVENTS = frozenset({*WAIT_FIELD, *TALK_FIELD, "SYSCOMPAT", "AGENTDUMP"})
+
+
+def load_queue_log(samples: Path) -> list[LogLine]:
+    """Read queue_log: fields separated by ``|``, the first five always the same; file order is the order of events."""
+    lines = []
+    with (samples / "asterisk" / "queue_log").open(encoding="utf-8", newline="\n") as file:
+        for text in file:
+            instant, callid, queue, agent, event, *data = text.rstrip("\r\n").split("|")
+            lines.append(LogLine(int(instant), callid, queue, agent, event, data))
+    return lines
+
+
+def load_survey_legs(samples: Path) -> set[str]:
+    """Calls that were invited to the survey: unique ids of the CDR rows whose destination is ``survey``."""
+    with (samples / "asterisk" / "Master.csv").open(encoding="utf-8", newline="") as file:
+        return {fields[16] for fields in csv.reader(file) if fields[2] == "survey"}
+
+
+def talk_seconds(event: LogLine) -> int:
+    """Talk time in a terminal event of an answered call, hold included.
+
+    An attended transfer by LINK carries two channels before the hold time, so its talk time is one field later.
+    """
+    if event.event not in TALK_FIELD:
+        return 0
+    is_link = event.event == "ATTENDEDTRANSFER" and event.data[0] == "LINK"
+    return int(event.data[TALK_FIELD[event.event] + is_link])
+
+
+def queue_visits(log: list[LogLine], people: People) -> list[Visit]:
+    """Cut the log into queue visits: (call, queue) from ENTERQUEUE to its terminal event, in order of entering.
+
+    A visit is answered when it has a CONNECT; its wait is then CONNECT's own hold time, otherwise the wait in the
+    terminal event. A visit still open at a restart (QUEUESTART) or at the end of the log never gets a terminal event.
+    The agent is CONNECT's agent; a name that agents.csv does not know is kept as ``unmapped``.
+    """
+    started: list[dict[str, LogLine]] = []
+    open_visits: dict[tuple[str, str], dict[str, LogLine]] = {}
+    for line in log:
+        key = (line.callid, line.queue)
+        if line.event == "QUEUESTART":
+            open_visits.clear()
+        elif line.event == "ENTERQUEUE":
+            open_visits[key] = {"enter": line}
+            started.append(open_visits[key])
+        elif line.event == "CONNECT" and key in open_visits:
+            open_visits[key]["connect"] = line
+        elif line.event in TERMINAL_EVENTS and key in open_visits:
+            open_visits.pop(key)["end"] = line
+
+    visits = []
+    for events in started:
+        enter, connect, end = events["enter"], events.get("connect"), events.get("end")
+        if connect:
+            wait: int | None = int(connect.data[0])
+        else:
+            wait = int(end.data[WAIT_FIELD[end.event]]) if end and end.event in WAIT_FIELD else None
+        visits.append(
+            Visit(
+                callid=enter.callid,
+                queue=enter.queue,
+                caller=enter.data[1],
+                entered_at=enter.instant,
+                connected_at=connect.instant if connect else None,
+                agent=people.by_pbx_name.get(connect.agent, "unmapped") if connect else None,
+                end=end.instant if end else None,
+                end_event=end.event if end else None,
+                wait_seconds=wait,
+                talk_seconds=talk_seconds(end) if connect and end else 0,
+            )
+        )
+    return visits
+
+
+def acw_states(log: list[LogLine], people: People) -> Iterator[tuple[str, int, int]]:
+    """Every closed after-call-work state as (agent, start, end).
+
+    A pause of all queues writes PAUSEALL and then PAUSE for each queue in the same second; these echoes are dropped,
+    and the same for UNPAUSEALL. What remains has a scope: one queue for a stand-alone PAUSE or UNPAUSE, ``all``
+    otherwise. A state lasts until the agent's next event of the same scope; PAUSEALL, UNPAUSEALL and leaving the last
+    queue end every scope. A second pause with another reason is a change of state. A state without an end is left out.
+    """
+    all_queue_seconds = {
+        (line.agent, line.event.removesuffix("ALL"), line.instant)
+        for line in log
+        if line.event in ("PAUSEALL", "UNPAUSEALL")
+    }
+    member_of: dict[str, set[str]] = defaultdict(set)
+    states: dict[str, dict[str, tuple[str, int]]] = defaultdict(dict)  # agent -> scope -> (reason or event, start)
+    for line in log:
+        running = states[line.agent]
+        if line.event in ("PAUSEALL", "UNPAUSEALL"):
+            ended, scope = list(running), "all"
+        elif line.event in ("PAUSE", "UNPAUSE"):
+            if (line.agent, line.event, line.instant) in all_queue_seconds:
+                continue
+            ended, scope = [line.queue], line.queue
+        elif line.event == "ADDMEMBER":
+            member_of[line.agent].add(line.queue)
+            ended, scope = ["all"], "all"
+        elif line.event == "REMOVEMEMBER":
+            member_of[line.agent].discard(line.queue)
+            if member_of[line.agent]:
+                continue
+            ended, scope = list(running), "all"
+        else:
+            continue
+        for ended_scope in ended:
+            reason, start = running.pop(ended_scope, ("", 0))
+            if reason == "acw":
+                yield people.by_pbx_name.get(line.agent, "unmapped"), start, line.instant
+        is_pause = line.event in ("PAUSE", "PAUSEALL")
+        running[scope] = (line.data[0] if is_pause and line.data else f"({line.event})", line.instant)
+
+
+# --- chat: Live Helper Chat's tables ---------------------------------------------------------------------------------
+
+
+class Message(NamedTuple):
+    """A message that counts: ``author`` is None for the customer, otherwise the agent.
+
+    ``segment`` is the number of transfer messages with a smaller message id.
+    """
+
+    instant: int
+    author: str | None
+    segment: int
+
+
+class Chat(NamedTuple):
+    """One conversation of the chat server.
+
+    ``accepted_at`` is None when nobody took it; ``owners`` are the owners in order and ``assigned`` the instants at
+    which they became owner; ``ended_at`` is None while it is open; ``left_at`` is when the visitor left, or None.
+    """
+
+    chat_id: str
+    queue: str
+    customer: str
+    started_at: int
+    accepted_at: int | None
+    ended_at: int | None
+    left_at: int | None
+    owners: list[str]
+    assigned: list[int]
+    messages: list[Message]
+
+
+TRANSFER = re.compile(
+    r"\[b\](?P<actor>.*?)\[/b\]: !transferforce \S+ \|\| Chat has been transfered to - (?P<target>\S+)"
+)
+
+
+def load_chat_tables(samples: Path) -> dict[str, list[Record]]:
+    """Live Helper Chat's tables by name, from the SQLite file or else from the exported CSV files."""
+    names = ("lh_chat", "lh_msg", "lh_chat_participant", "lh_abstract_survey_item", "lh_users", "lh_departament")
+    database = samples / "live_helper_chat" / "lhc.sqlite3"
+    if database.exists():
+        return {name: read_table(database, name) for name in names}
+    tables = {}
+    for name in names:
+        with (samples / "im" / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            tables[name] = list(csv.DictReader(file))
+    return tables
+
+
+def is_whisper(message: Record) -> bool:
+    """Whether only colleagues could see this operator message."""
+    meta = json.loads(message["meta_msg"]) if message["meta_msg"] else {}
+    content = meta.get("content") if isinstance(meta, dict) else None
+    return isinstance(content, dict) and bool(content.get("whisper"))
+
+
+def load_chats(tables: dict[str, list[Record]], people: People) -> list[Chat]:
+    """Put the chats together from the tables.
+
+    * Customer messages have user id 0. Human messages have a positive user id and are not whispers. The system (-1) and
+      the auto-responder (-2) never count. Message order is id order, never time order.
+    * ``accepted_at`` = start + wait_time when the chat has an owner.
+    * Owners: the first is the author of the first human message before the first transfer; else, without a transfer,
+      the chat's user; else the user whose display name stands as the actor of the first transfer message. Each transfer
+      message makes the named target the next owner, at that instant.
+    * The end is the closing time. A chat that was never closed ends 7 days after its last event (a message of any kind,
+      or its acceptance), if that is not after the as-of instant; else it is open.
+    * The queue is the department of the first operator among the participants, else the chat's department.
+    * The customer is known by e-mail address, else by telephone number, else not at all.
+    """
+    display_to_agent = {
+        user["chat_nickname"] or f"{user['name']} {user['surname']}".strip(): agent
+        for user in tables["lh_users"]
+        if (agent := people.by_chat_user_id.get(user["id"]))
+    }
+    username_to_agent = {
+        user["username"]: agent for user in tables["lh_users"] if (agent := people.by_chat_user_id.get(user["id"]))
+    }
+    department = {line["id"]: line["identifier"] for line in tables["lh_departament"]}
+    first_department: dict[str, str] = {}
+    for line in sorted(tables["lh_chat_participant"], key=lambda line: int(line["id"])):
+        if int(line["user_id"]) > 0:
+            first_department.setdefault(line["chat_id"], line["dep_id"])
+    messages_of: dict[str, list[Record]] = defaultdict(list)
+    for line in sorted(tables["lh_msg"], key=lambda line: int(line["id"])):
+        messages_of[line["chat_id"]].append(line)
+
+    def agent_of(user_id: str) -> str:
+        return people.by_chat_user_id.get(user_id, "unmapped")
+
+    chats = []
+    for line in tables["lh_chat"]:
+        started_at = int(line["time"])
+        accepted_at = started_at + int(line["wait_time"]) if int(line["user_id"]) > 0 else None
+        transfers: list[tuple[int, str, str]] = []
+        messages: list[Message] = []
+        for message in messages_of[line["id"]]:
+            user, instant = int(message["user_id"]), int(message["time"])
+            if user == -1 and (match := TRANSFER.search(message["msg"])):
+                transfers.append((instant, match["actor"], match["target"]))
+            elif user == 0:
+                messages.append(Message(instant, None, len(transfers)))
+            elif user > 0 and not is_whisper(message):
+                messages.append(Message(instant, agent_of(message["user_id"]), len(transfers)))
+
+        owners: list[str] = []
+        if accepted_at is not None:
+            first_author = next((m.author for m in messages if m.author and m.segment == 0), None)
+            if first_author is None and transfers:
+                first_author = display_to_agent.get(transfers[0][1], "unmapped")
+            owners = [first_author or agent_of(line["user_id"])]
+            owners += [username_to_agent.get(target, "unmapped") for _, _, target in transfers]
+
+        ended_at: int | None = int(line["cls_time"]) or None
+        if ended_at is None:
+            events = [int(message["time"]) for message in messages_of[line["id"]]]
+            stale_at = max([*events, accepted_at or started_at]) + STALE_CLOSE_SECONDS
+            ended_at = stale_at if stale_at <= AS_OF else None
+
+        chats.append(
+            Chat(
+                chat_id=line["id"],
+                queue=department[first_department.get(line["id"], line["dep_id"])],
+                customer=line["email"] or line["phone"],
+                started_at=started_at,
+                accepted_at=accepted_at,
+                ended_at=ended_at,
+                left_at=int(line["user_closed_ts"]) or None,
+                owners=owners,
+                assigned=[] if accepted_at is None else [accepted_at, *(instant for instant, _, _ in transfers)],
+                messages=messages,
+            )
+        )
+    return chats
+
+
+# --- segments: the grain of an agent's work, for both channels ------------------------------------------------------
+
+
+class Segment(NamedTuple):
+    """The stretch of a conversation owned by one agent; only stretches that have ended.
+
+    ``day`` is its business date; ``handle_seconds`` is talk time for a call, active time for a chat.
+    """
+
+    channel: str
+    conversation: str
+    position: int
+    agent: str
+    start: int
+    end: int
+    day: date
+    effective: bool
+    transferred: bool
+    handle_seconds: int
+
+
+def voice_segments(visits: list[Visit], roster: Roster) -> list[Segment]:
+    """Answered queue visits that have ended: from CONNECT to the terminal event, all of them effective."""
+    return [
+        Segment(
+            channel="voice",
+            conversation=visit.callid,
+            position=position,
+            agent=visit.agent,
+            start=visit.connected_at,
+            end=visit.end,
+            day=business_date(roster, visit.agent, visit.connected_at, visit.end),
+            effective=True,
+            transferred=visit.end_event in TRANSFER_EVENTS,
+            handle_seconds=visit.talk_seconds,
+        )
+        for position, visit in enumerate(visits)
+        if visit.agent is not None and visit.connected_at is not None and visit.end is not None
+    ]
+
+
+def active_seconds(chat: Chat, position: int) -> int:
+    """Active time of a chat segment.
+
+    Take the assignment and every customer and human message of the segment in order, and add up the gaps between
+    neighbours that are not longer than 300 seconds. Messages written before the assignment (the customer's opening
+    lines while waiting) are not part of the owner's time.
+    """
+    assigned_at = chat.assigned[position]
+    later = [m.instant for m in chat.messages if m.segment == position and m.instant >= assigned_at]
+    gaps = [after - before for before, after in pairwise([assigned_at, *later])]
+    return sum(gap for gap in gaps if gap <= ACTIVE_GAP_SECONDS)
+
+
+def chat_segments(chats: list[Chat], roster: Roster) -> list[Segment]:
+    """The owners' stretches of every accepted chat: from assignment to the next transfer, the last to the end of the
+    chat.
+
+    Effective when the owner wrote at least one human message in it and the customer at least one message in it or
+    before.
+    """
+    segments = []
+    for chat in chats:
+        ends = [*chat.assigned[1:], chat.ended_at]
+        for position, (agent, start, end) in enumerate(zip(chat.owners, chat.assigned, ends, strict=False)):
+            if end is None:
+                continue
+            segments.append(
+                Segment(
+                    channel="chat",
+                    conversation=chat.chat_id,
+                    position=position,
+                    agent=agent,
+                    start=start,
+                    end=end,
+                    day=business_date(roster, agent, start, end),
+                    effective=any(m.author == agent and m.segment == position for m in chat.messages)
+                    and any(m.author is None and m.segment <= position for m in chat.messages),
+                    transferred=position + 1 < len(chat.owners),
+                    handle_seconds=active_seconds(chat, position),
+                )
+            )
+    return segments
+
+
+def last_effective(segments: Iterable[Segment]) -> dict[tuple[str, str], Segment]:
+    """The last effective segment of each conversation, by (channel, conversation)."""
+    last: dict[tuple[str, str], Segment] = {}
+    for segment in sorted(segments, key=lambda s: (s.end, s.position)):
+        if segment.effective:
+            last[segment.channel, segment.conversation] = segment
+    return last
+
+
+# --- metrics on segments ---------------------------------------------------------------------------------------------
+
+
+def conversations_handled(ledger: Ledger, segments: list[Segment]) -> None:
+    """Distinct conversations with an effective segment of the agent (of the team, of the site).
+
+    Each is booked once per unit, on the business date of that unit's last effective segment in it.
+    """
+    last: dict[tuple[str, str, str, str], Segment] = {}
+    for segment in sorted(segments, key=lambda s: (s.end, s.position)):
+        if not segment.effective:
+            continue
+        for kind, key in (("agent", segment.agent), ("team", ledger.team_of(segment.agent)), ("site", "site")):
+            if key:
+                last[kind, key, segment.channel, segment.conversation] = segment
+    for (kind, key, channel, _), segment in last.items():
+        ledger.add((kind, key), channel, "conversations_handled", segment.day, 1, 0, 1)
+
+
+def calls_inbound_handled(ledger: Ledger, segments: list[Segment]) -> None:
+    """Answered queue visits that have ended (TE, CS). A call answered in two queues counts in both."""
+    for segment in segments:
+        if segment.channel == "voice":
+            ledger.credit_agent(segment.agent, "voice", "calls_inbound_handled", segment.day, 1, 0, 1)
+
+
+def transfer_out_rate(ledger: Ledger, segments: list[Segment]) -> None:
+    """Effective segments ended by a transfer / effective segments (TE, CS)."""
+    for segment in segments:
+        if segment.effective:
+            ledger.credit_agent(
+                segment.agent, segment.channel, "transfer_out_rate", segment.day, int(segment.transferred), 1, 1
+            )
+
+
+def handle_times(ledger: Ledger, segments: list[Segment], acw: Iterable[tuple[str, int, int]], roster: Roster) -> None:
+    """aht, avg_talk_time and acw_avg.
+
+    * aht of voice = (talk + after-call work) / ended calls; of chat = active time / segments; effective segments only;
+    * avg_talk_time = talk, hold included / ended calls;
+    * acw_avg = after-call work / ended calls.
+
+    Calls and chats are booked on the segment's date. An after-call state is booked by its own start (the shift that
+    contains it, else the local date of the start) and counts at most 600 seconds.
+    """
+    for segment in segments:
+        if not segment.effective:
+            continue
+        agent, day, seconds = segment.agent, segment.day, segment.handle_seconds
+        ledger.credit_agent(agent, segment.channel, "aht", day, seconds, 1, 1)
+        if segment.channel == "voice":
+            ledger.credit_agent(agent, "voice", "avg_talk_time", day, seconds, 1, 1)
+            ledger.credit_agent(agent, "voice", "acw_avg", day, 0, 1, 1)
+    for agent, start, end in acw:
+        day, seconds = business_date(roster, agent, start, start), min(ACW_CAP_SECONDS, end - start)
+        ledger.credit_agent(agent, "voice", "aht", day, seconds, 0, 0)
+        ledger.credit_agent(agent, "voice", "acw_avg", day, seconds, 0, 0)
+
+
+# --- metrics on queues -----------------------------------------------------------------------------------------------
+
+
+class QueueStay(NamedTuple):
+    """What the queue metrics need of a queue visit, of either channel."""
+
+    channel: str
+    queue: str
+    entered_at: int
+    answered: bool
+    abandoned: bool
+    wait_seconds: int | None
+
+
+def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
+    """Queue visits of both channels.
+
+    A call is abandoned only by ABANDON: time-outs, key exits and calls without a terminal event are offered, neither
+    answered nor abandoned. A chat that nobody took is abandoned when the visitor left; otherwise it is still waiting,
+    and offered as well.
+    """
+    stays = [
+        QueueStay(
+            "voice",
+            v.queue,
+            v.entered_at,
+            v.agent is not None,
+            v.agent is None and v.end_event == "ABANDON",
+            v.wait_seconds,
+        )
+        for v in visits
+    ]
+    for chat in chats:
+        until = chat.accepted_at or chat.left_at
+        stays.append(
+            QueueStay(
+                channel="chat",
+                queue=chat.queue,
+                entered_at=chat.started_at,
+                answered=chat.accepted_at is not None,
+                abandoned=chat.accepted_at is None and chat.left_at is not None,
+                wait_seconds=until - chat.started_at if until else None,
+            )
+        )
+    return stays
+
+
+def queue_metrics(ledger: Ledger, stays: list[QueueStay]) -> None:
+    """service_level, abandonment_rate and asa; local date of entering, credited to the queue and the queue's team.
+
+    A short abandon is one with a wait below 5 seconds.
+
+    * service_level = answered within the threshold (20 s voice, 30 s chat) / (answered + abandoned that are not short);
+    * abandonment_rate = abandoned that are not short / (offered - short abandons);
+    * asa = waiting time of the answered / answered.
+    """
+    for stay in stays:
+        waited = stay.wait_seconds or 0
+        if stay.abandoned and waited < SHORT_ABANDON_SECONDS:
+            continue
+        day = local_date(stay.entered_at)
+        numbers = {"abandonment_rate": (int(stay.abandoned), 1)}
+        if stay.answered or stay.abandoned:
+            in_time = stay.answered and waited <= SERVICE_LEVEL_SECONDS[stay.channel]
+            numbers["service_level"] = (int(in_time), 1)
+        if stay.answered:
+            numbers["asa"] = (waited, 1)
+        for metric, (numerator, denominator) in numbers.items():
+            ledger.add(("queue", stay.queue), stay.channel, metric, day, numerator, denominator, 1)
+            ledger.credit_team(TEAM_OF_QUEUE[stay.queue], stay.channel, metric, day, numerator, denominator, 1)
+
+
+# --- metrics on chat responses ---------------------------------------------------------------------------------------
+
+
+def first_responses(ledger: Ledger, chats: list[Chat]) -> None:
+    """first_response_time and customer_first_response_time: a team's metrics, because operators take chats themselves.
+
+    Per conversation with a customer message: from the first customer message to the first human message after it,
+    calendar seconds. The first is the share answered within 30 seconds, an unanswered conversation fails; the second is
+    the mean over the answered ones. A visitor who left within 5 seconds without an answer is not counted. Local date of
+    the start, credited to the queue's team.
+    """
+    for chat in chats:
+        asked = next((i for i, m in enumerate(chat.messages) if m.author is None), None)
+        if asked is None:
+            continue
+        reply = next((m for m in chat.messages[asked:] if m.author is not None), None)
+        is_short_abandon = chat.left_at is not None and chat.left_at - chat.started_at < SHORT_ABANDON_SECONDS
+        if reply is None and chat.accepted_at is None and is_short_abandon:
+            continue
+        team, day = TEAM_OF_QUEUE[chat.queue], local_date(chat.started_at)
+        seconds = reply.instant - chat.messages[asked].instant if reply else None
+        in_time = seconds is not None and seconds <= FIRST_RESPONSE_SECONDS
+        ledger.credit_team(team, "chat", "first_response_time", day, int(in_time), 1, 1)
+        if seconds is not None:
+            ledger.credit_team(team, "chat", "customer_first_response_time", day, seconds, 1, 1)
+
+
+def assignment_responses(ledger: Ledger, chats: list[Chat], segments: list[Segment], roster: Roster) -> None:
+    """assignment_response_time and accept_delay of the agent (TE, CS), over chat segments that have ended.
+
+    * assignment_response_time: share of segments whose owner wrote the first own message within 60 on-duty seconds
+      after becoming owner; a segment without an own message fails. Conversations without a customer message do not
+      count.
+    * accept_delay: from the start of the chat to its acceptance, over first segments, calendar seconds.
+    """
+    chat_by_id = {chat.chat_id: chat for chat in chats}
+    for segment in segments:
+        if segment.channel != "chat":
+            continue
+        chat = chat_by_id[segment.conversation]
+        if segment.position == 0:
+            delay = segment.start - chat.started_at
+            ledger.credit_agent(segment.agent, "chat", "accept_delay", segment.day, delay, 1, 1)
+        if any(m.author is None for m in chat.messages):
+            own = [m for m in chat.messages if m.author == segment.agent and m.segment == segment.position]
+            in_time = bool(own) and (
+                on_duty_seconds(roster, segment.agent, segment.start, own[0].instant) <= ASSIGNMENT_RESPONSE_SECONDS
+            )
+            ledger.credit_agent(segment.agent, "chat", "assignment_response_time", segment.day, int(in_time), 1, 1)
+
+
+def avg_response_time(ledger: Ledger, chats: list[Chat], segments: list[Segment], roster: Roster) -> None:
+    """avg_response_time: on-duty seconds over answered turns / answered turns.
+
+    A turn is a run of customer messages and the next human message. Its clock starts at the later of the run's first
+    message and the assignment of the segment the reply stands in; credit goes to the author of the reply, on the
+    business date of that segment. Runs without a reply, and replies in segments that have not ended, are not counted.
+    """
+    segment_at = {(s.conversation, s.position): s for s in segments if s.channel == "chat"}
+    for chat in chats:
+        asked_at: int | None = None
+        for message in chat.messages:
+            if message.author is None:
+                asked_at = message.instant if asked_at is None else asked_at
+            elif asked_at is not None:
+                if segment := segment_at.get((chat.chat_id, message.segment)):
+                    seconds = on_duty_seconds(roster, message.author, max(asked_at, segment.start), message.instant)
+                    ledger.credit_agent(message.author, "chat", "avg_response_time", segment.day, seconds, 1, 1)
+                asked_at = None
+
+
+# --- the customer's voice --------------------------------------------------------------------------------------------
+
+
+class Rating(NamedTuple):
+    """One answer to the satisfaction question, 1 to 5, 5 best; ``customer`` is empty when unknown."""
+
+    channel: str
+    conversation: str
+    customer: str
+    rated_at: int
+    stars: int
+    conversation_end: int | None
+
+
+def ratings(
+    log: list[LogLine], visits: list[Visit], tables: dict[str, list[Record]], chats: list[Chat]
+) -> list[Rating]:
+    """Answers to the satisfaction question of both channels, in order of being given.
+
+    Calls: SURVEY events of queue_log; the call ends at its last terminal event; the customer is the caller's number,
+    unless it is withheld. Chats: ``max_stars_1`` of the survey, 0 = not answered; the other scales are other
+    instruments.
+    """
+    call_end: dict[str, int] = {}
+    caller: dict[str, str] = {}
+    for visit in visits:
+        caller.setdefault(visit.callid, visit.caller if visit.caller.strip("+").isdigit() else "")
+        if visit.end is not None:
+            call_end[visit.callid] = max(visit.end, call_end.get(visit.callid, 0))
+    found = [
+        Rating("voice", e.callid, caller.get(e.callid, ""), e.instant, int(e.data[0]), call_end.get(e.callid))
+        for e in log
+        if e.event == "SURVEY"
+    ]
+    chat_by_id = {chat.chat_id: chat for chat in chats}
+    for item in sorted(tables["lh_abstract_survey_item"], key=lambda item: int(item["id"])):
+        if item["chat_id"] in chat_by_id and int(item["max_stars_1"]):
+            chat = chat_by_id[item["chat_id"]]
+            found.append(
+                Rating("chat", chat.chat_id, chat.customer, int(item["ftime"]), int(item["max_stars_1"]), chat.ended_at)
+            )
+    return sorted(found, key=lambda rating: rating.rated_at)
+
+
+def csat_rate(ledger: Ledger, given: list[Rating], segments: list[Segment]) -> None:
+    """csat_rate: ratings of 4 and 5 / valid ratings, credited to the last agent with an effective segment (TR, CL).
+
+    In this order: a conversation without an effective segment gives no rating (V9); a rating more than 72 hours after
+    the end of the conversation is not scored (V7); of several for a conversation the last one counts (V1); of more than
+    two by one customer for one agent in the period the first two count (V2), where unknown customers are never the same
+    customer.
+    """
+    last_segment = last_effective(segments)
+    valid: dict[tuple[str, str], Rating] = {}
+    for rating in given:
+        conversation = (rating.channel, rating.conversation)
+        if conversation not in last_segment or rating.conversation_end is None:
+            continue
+        if rating.rated_at <= rating.conversation_end + RATING_WINDOW_SECONDS:
+            valid[conversation] = rating
+    seen: dict[tuple[str, str], int] = defaultdict(int)
+    for conversation, rating in sorted(valid.items(), key=lambda entry: entry[1].rated_at):
+        segment = last_segment[conversation]
+        if not PERIOD_FIRST_DATE <= segment.day <= PERIOD_LAST_DATE:
+            continue
+        if rating.customer:
+            seen[rating.customer, segment.agent] += 1
+            if seen[rating.customer, segment.agent] > RATINGS_PER_CUSTOMER_AND_AGENT:
+                continue
+        good = int(rating.stars >= CSAT_GOOD_FROM)
+        ledger.credit_agent(segment.agent, rating.channel, "csat_rate", segment.day, good, 1, 1)
+
+
+def survey_response_rate(ledger: Ledger, invited: set[str], log: list[LogLine], segments: list[Segment]) -> None:
+    """survey_response_rate of calls: invited calls that were answered / invited calls (TR, CL).
+
+    A call is invited by a CDR leg to ``survey`` and answered by a SURVEY event. Calls without an ended, effective
+    segment have no agent to credit and are left out. The chat server does not record invitations: not measured.
+    """
+    answered = {line.callid for line in log if line.event == "SURVEY"}
+    for (channel, callid), segment in last_effective(segments).items():
+        if channel == "voice" and callid in invited:
+            numerator = int(callid in answered)
+            ledger.credit_agent(segment.agent, "voice", "survey_response_rate", segment.day, numerator, 1, 1)
+
+
+# --- the sheets: quality reviews and exams ---------------------------------------------------------------------------
+
+
+class Review(NamedTuple):
+    """One quality review: score of 0 to 100 before the fatal rule."""
+
+    agent: str
+    day: date
+    score: Fraction
+    fatal: bool
+
+
+class Sitting(NamedTuple):
+    """One line of the exam sheet; ``score`` is None when the person was absent."""
+
+    agent: str
+    exam: str
+    day: date
+    score: Fraction | None
+
+
+def as_day(value: object) -> date:
+    """A date from a cell that holds a date, a date-time or ISO text."""
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else date.fromisoformat(str(value)[:10])
+
+
+def load_reviews(samples: Path) -> list[Review]:
+    """Quality reviews of ``handmade/qa_review.xlsx``, first sheet, columns agent_key, evaluated_on, score, fatal.
+
+    ``fatal`` is true for 1, true, yes, y or 是. No file, no reviews.
+    """
+    path = samples / "handmade" / "qa_review.xlsx"
+    if not path.exists():
+        return []
+    from python_calamine import CalamineWorkbook
+
+    header, *lines = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+    reviews = []
+    for line in lines:
+        cell = dict(zip((str(name).strip() for name in header), line, strict=False))
+        if cell["agent_key"]:
+            fatal = str(cell["fatal"]).strip().lower() in {"1", "1.0", "true", "yes", "y", "是"}
+            reviews.append(
+                Review(str(cell["agent_key"]), as_day(cell["evaluated_on"]), Fraction(str(cell["score"])), fatal)
+            )
+    return reviews
+
+
+def load_sittings(samples: Path) -> list[Sitting]:
+    """Exam results of ``handmade/exam.csv``, columns agent_key, exam_key, exam_date, score (empty when absent).
+
+    A make-up is a further line with the same exam key. No file, no exams.
+    """
+    path = samples / "handmade" / "exam.csv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [
+            Sitting(
+                line["agent_key"],
+                line["exam_key"],
+                as_day(line["exam_date"]),
+                Fraction(line["score"]) if line["score"].strip() else None,
+            )
+            for line in csv.DictReader(file)
+        ]
+
+
+def qa_listening_score(ledger: Ledger, reviews: list[Review]) -> None:
+    """qa_listening_score: sum of review scores / reviews; a fatal review scores 0; booked on the evaluation date."""
+    for review in reviews:
+        score = Fraction(0) if review.fatal else review.score
+        ledger.credit_agent(review.agent, "none", "qa_listening_score", review.day, score, 1, 1)
+
+
+def exam_score(ledger: Ledger, sittings: list[Sitting]) -> None:
+    """exam_score: per agent and exam the best of sitting and make-up, 0 if always absent; booked on the first date."""
+    by_exam: dict[tuple[str, str], list[Sitting]] = defaultdict(list)
+    for sitting in sittings:
+        by_exam[sitting.agent, sitting.exam].append(sitting)
+    for (agent, _), lines in by_exam.items():
+        best = max((line.score for line in lines if line.score is not None), default=Fraction(0))
+        ledger.credit_agent(agent, "none", "exam_score", min(line.day for line in lines), best, 1, 1)
+
+
+# --- all of it -------------------------------------------------------------------------------------------------------
+
+
+def recompute(samples: Path) -> list[Row]:
+    """All rows of the period for a samples folder, sorted.
+
+    Raises FileNotFoundError when a recording is missing (the two sheets may be), KeyError when a column is.
+    """
+    people = load_people(samples)
+    ledger = Ledger(people)
+    hr = load_hr(samples, people)
+    log = load_queue_log(samples)
+    visits = queue_visits(log, people)
+    tables = load_chat_tables(samples)
+    chats = load_chats(tables, people)
+    segments = [*voice_segments(visits, hr.roster), *chat_segments(chats, hr.roster)]
+
+    conversations_handled(ledger, segments)
+    calls_inbound_handled(ledger, segments)
+    transfer_out_rate(ledger, segments)
+    handle_times(ledger, segments, acw_states(log, people), hr.roster)
+    queue_metrics(ledger, queue_stays(visits, chats))
+    first_responses(ledger, chats)
+    assignment_responses(ledger, chats, segments, hr.roster)
+    avg_response_time(ledger, chats, segments, hr.roster)
+    csat_rate(ledger, ratings(log, visits, tables, chats), segments)
+    survey_response_rate(ledger, load_survey_legs(samples), log, segments)
+    qa_listening_score(ledger, load_reviews(samples))
+    exam_score(ledger, load_sittings(samples))
+    attendance_rate(ledger, hr)
+    return ledger.rows()
+
+
+def main() -> None:
+    """Print the rows, tab-separated or as JSON lines; fractions as text such as ``175/2``."""
+    parser = argparse.ArgumentParser(description="Recompute the first metrics from the raw recordings.")
+    parser.add_argument("--samples", type=Path, default=Path(__file__).resolve().parents[2] / "samples")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    arguments = parser.parse_args()
+    if not arguments.json:
+        print(*Row._fields, sep="\t")
+    for row in recompute(arguments.samples):
+        values = [str(value) if isinstance(value, Fraction) and value.denominator > 1 else value for value in row]
+        values = [int(value) if isinstance(value, Fraction) else value for value in values]
+        if arguments.json:
+            print(json.dumps(dict(zip(Row._fields, values, strict=True)), ensure_ascii=False))
+        else:
+            print(*("" if value is None else value for value in values), sep="\t")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kefu.catalogue.defaults import load_defaults
+
+PROJECT = Path(__file__).parents[2]
+FILE = PROJECT / "config" / "defaults.yml"
+SPECIFICATION = PROJECT / "../shared/domain/reliability.md"
+
+
+def test_every_number_is_explained() -> None:
+    explained = 0
+    for line in FILE.read_text(encoding="utf-8").splitlines():
+        setting, _, comment = line.partition("#")
+        if re.search(r"\d", setting) and not setting.startswith(("version:", "valid_from:")):
+            assert len(comment.split()) >= 3, f"{line!r} has a number without an explanation"
+            explained += 1
+    assert explained > 80
+
+
+def _missing(expected: Mapping[str, Any], found: Mapping[str, Any], path: str = "") -> list[str]:
+    problems = []
+    for key, value in expected.items():
+        if isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
+            problems += _missing(value, found[key], f"{path}{key}.")
+        elif found.get(key) != value:
+            problems.append(f"{path}{key}: {found.get(key)} instead of {value}")
+    return problems
+
+
+def test_file_holds_every_default_of_the_specification() -> None:
+    if not SPECIFICATION.exists():
+        pytest.skip(f"{SPECIFICATION} is not on this machine")
+    section = SPECIFICATION.read_text(encoding="utf-8").split("## 11.")[1]
+    expected = yaml.safe_load(section.split("```yaml")[1].split("```")[0])
+    assert len(expected) == 14
+    assert _missing(expected, yaml.safe_load(FILE.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "min_own_data: 60",
+            "min_own_data: 160",
+            "weights.min_own_data: found 160; Input should be less than or equal to",
+        ),
+        ("z: 1.96", "zz: 1.96", "interval.zz: found 1.96; Extra inputs are not permitted"),
+        ("alpha: [0.50, 0.80]", "alpha: [0.80, 0.50]", r"rho.alpha: found .* first number to be smaller"),
+        ("zero_below: 0.30", "zero_below: 0.90", "g: found .* must rise"),
+        ("low_of: [3, 5]", "low_of: [6, 5]", "decline.low_of: found .* at most 5 of 5"),
+        ("B: 70", "B: 85", "score: found .* limits that differ"),
+        (", 0: 0.5}", "}", "piece: found .* entry for score 0"),
+        ("[85, 1.0]", "[85, 0.5]", r"coef: found .* \(85, 0.5\) follows \(70, 0.6\)"),
+        ("[95, 1.2]", "[95, 1.6]", "coefficient 1.6 of the last knot is above the cap 1.5"),
+        ("timing: announced", "timing: later", "g.timing: found 'later'"),
+        ("cut: T+3", "cut: 3", "period.cut: found 3"),
+        ("rating:", "rating: [", "not readable as YAML"),
+    ],
+)
+def test_wrong_file_names_the_field(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = FILE.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    broken = tmp_path / "defaults.yml"
+    broken.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as caught:
+        load_defaults(broken)
+    assert str(broken) in str(caught.value)
+
+
+def test_empty_file_is_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "defaults.yml"
+    empty.write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match="found None"):
+        load_defaults(empty)

@@ -386,7 +386,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise SpecError(f"{path} is named in a dashboard but does not exist. Remedy: write it or fix the name") from error
+        raise SpecError(
+            f"{path} is named in a dashboard but does not exist. Remedy: write it or fix the name"
+        ) from error
 
 
 def _read_yaml(path: Path) -> Any:

@@ -156,7 +156,9 @@ class View:
         lines = []
         for group in by_row.values():
             head = self._head(card, group, "label", roles.label_channel, about_metric=metric_by_row)
-            cells = {key: self._measure(card, own[0], scales[id(own[0])]) for key, own in _grouped(group, series).items()}
+            cells = {
+                key: self._measure(card, own[0], scales[id(own[0])]) for key, own in _grouped(group, series).items()
+            }
             lines.append((head, [cells.get(key) for key in columns]))
         corner = card.titles["label"].of(self.language) if "label" in card.titles else self.word("item")
         return MatrixView(list(columns.values()), corner, lines, left_out, metric_by_row)
@@ -164,7 +166,10 @@ class View:
     def interval(self, card: Card, rows: list[Row]) -> list[tuple[Head, Measure]]:
         """Returns one bar per row on a common scale."""
         scale, channel = self._scale(card, rows), card.roles.label_channel
-        return [(self._head(card, [row], "label", channel, about_metric=False), self._measure(card, row, scale)) for row in rows]
+        return [
+            (self._head(card, [row], "label", channel, about_metric=False), self._measure(card, row, scale))
+            for row in rows
+        ]
 
     def line(self, card: Card, rows: list[Row]) -> LineView:
         """Returns a chart with one line per channel, and the same numbers as a table."""
@@ -215,7 +220,9 @@ class View:
     def table(self, card: Card, rows: list[Row], nested: tuple[Card, list[Row]] | None = None) -> TableView:
         """Returns a table; the rows of `nested` go under the row with the same values of its `by` columns."""
         scale = self._scale(card, rows)
-        cells = [([self._cell(card, column, row, scale) for column in card.columns], self._attributes([row])) for row in rows]
+        cells = [
+            ([self._cell(card, column, row, scale) for column in card.columns], self._attributes([row])) for row in rows
+        ]
         titles = [(column.title.of(self.language), _alignment(column)) for column in card.columns]
         if nested is None or nested[0].nested_in is None:
             return TableView(titles, cells)
@@ -294,7 +301,11 @@ class View:
         note = self._get(card, "label_note", row) if side == "label" else None
         states = {self._get(card, "badge", other) for other in rows}
         # Where cohorts differ, each cell shows its own badge instead.
-        badge = self.labels.code("reliability", states.pop()) if about_metric and len(states) == 1 and None not in states else None
+        badge = (
+            self.labels.code("reliability", states.pop())
+            if about_metric and len(states) == 1 and None not in states
+            else None
+        )
         info = self._info(card, row) if about_metric else Info()
         return Head(
             text=str(self._get(card, side, row)),

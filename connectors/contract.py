@@ -10,8 +10,9 @@ A connector is a package `connectors/<system>/` with
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -73,7 +74,8 @@ class Entity(BaseModel):
     `key` names the fields that identify a record, or is `content` for keyless records: then the identity is a
     hash of `content_fields` plus the occurrence number within the second of `content_instant`.
     `version` is the field with the source's modified time or sequence, absent when the source has none.
-    `deletes: window` promises that a window is always read completely, so a vanished key is a deletion.
+    `deletes: window` says that a key which vanished from a completely read window (by `window_on`) or from a complete
+    read of the source is a deletion.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -99,8 +101,6 @@ class Entity(BaseModel):
             raise ValueError(f"entity {self.name or self.description!r} refers to undeclared fields {unknown}")
         if self.key == "content" and not (self.content_fields and self.content_instant):
             raise ValueError("key: content needs content_fields and content_instant")
-        if self.deletes == "window" and not self.window_on:
-            raise ValueError("deletes: window needs window_on")
         return self
 
     def stored_schema(self) -> pa.Schema:
@@ -179,7 +179,7 @@ class Context:
     source_id: str
     time_zone: str
     phone_region: str
-    customer_secret: bytes = field(repr=False)
+    customer_secret: bytes = dataclasses.field(repr=False)
     shared_numbers: frozenset[str] = frozenset()
     keep_text: bool = True
     cursor: dict[str, Any] | None = None
@@ -194,7 +194,7 @@ class Reject:
     found: str
     expected: str
     remedy: str
-    payload: dict[str, Any] = field(repr=False)
+    payload: dict[str, Any] = dataclasses.field(repr=False)
 
 
 @dataclass
@@ -212,10 +212,10 @@ class Chunk:
 
     rows: pa.Table
     read: int
-    rejects: list[Reject] = field(default_factory=list)
-    filtered: dict[str, int] = field(default_factory=dict)
-    drift: dict[tuple[str, str], int] = field(default_factory=dict)
-    texts: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    rejects: list[Reject] = dataclasses.field(default_factory=list)
+    filtered: dict[str, int] = dataclasses.field(default_factory=dict)
+    drift: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+    texts: dict[str, pa.ChunkedArray] = dataclasses.field(default_factory=dict)
     cursor: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:

@@ -52,7 +52,11 @@ class Site(Versioned):
 
 
 class Source(Versioned):
-    """One connected system. `settings` is validated by the connector's own model."""
+    """One connected system. `settings` is validated by the connector's own model.
+
+    `reads_completely` promises that a read delivers all that its window holds, so that a vanished record is a
+    deletion where its entity declares `deletes: window`; sheets in a folder cannot promise that.
+    """
 
     source_id: Id
     system: Id
@@ -63,6 +67,7 @@ class Source(Versioned):
     text: Literal["vault", "none"] = "none"
     overlap_minutes: int = Field(0, ge=0)
     shrink_limit: float = Field(0.5, ge=0, le=1)
+    reads_completely: bool = False
     entities: tuple[str, ...]
     settings: dict[str, Any]
 

@@ -87,11 +87,13 @@ def load_entity(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chu
         assert row is not None
         sequence = int(row[0])
         report.inserted = _insert_versions(connection, staging, request, sequence)
-        if request.is_complete and request.entity.deletes == "window":
+        # A quarantined record hides its key, so nothing can be called vanished beside it.
+        if request.is_complete and request.entity.deletes == "window" and not report.quarantined:
             report.tombstoned = _insert_tombstones(connection, staging, request, sequence)
         report.unchanged = report.read - report.inserted - sum(report.filtered.values()) - report.quarantined
         if report.inserted or report.tombstoned:
             report.load_seq = sequence
+            connection.execute("select ops.analyze_log(%s, %s)", [raw_schema(request.system), request.entity.name])
             _store_texts(connection, request, sequence, collected.texts, vault)
         load_id = _record_load(connection, request, report, collected.cursor, started)
         _store_rejects(connection, request, load_id, collected, vault)

@@ -54,7 +54,7 @@ def ingest(
         system=source.system,
         entity=entity,
         window=effective,
-        is_complete=effective is None or entity.deletes == "window",
+        is_complete=source.reads_completely,
         shrink_limit=0.0 if accept_shrink else source.shrink_limit,
     )
     return load_entity(platform.warehouse, request, read(settings, entity, effective, platform.context(source)))

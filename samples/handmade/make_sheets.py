@@ -133,9 +133,8 @@ def write_reviews(target: Path, agents: list[dict[str, str]], recording: Path) -
         [
             "Review id / 质检编号", "Employee number / 工号", "Reviewer number / 质检员工号",
             "Contact source / 会话来源", "Contact id / 会话编号", "Contact time / 会话时间", "Review time / 质检时间",
-            "Form version / 评分表版本",
-            "Score / 分数", "Fatal / 是否致命", "Blind / 是否盲评", "Playback seconds / 播放秒数",
-            "Recording seconds / 录音秒数",
+            "Form version / 评分表版本", "Score / 分数", "Fatal / 是否致命", "Blind / 是否盲评",
+            "Playback seconds / 播放秒数", "Recording seconds / 录音秒数",
         ]
     )  # fmt: skip
     number = 0

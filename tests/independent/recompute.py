@@ -139,6 +139,17 @@ def read_table(database: Path, table: str) -> list[Record]:
         ]
 
 
+# --- customers -------------------------------------------------------------------------------------------------------
+
+
+def international(number: str) -> str:
+    """A telephone number in one form (+49...), empty when it names nobody: withheld, or an internal extension."""
+    digits = "".join(character for character in number if character.isdigit() or character == "+")
+    if len(digits) <= 5:
+        return ""
+    return digits if digits.startswith("+") else "+49" + digits.removeprefix("0")
+
+
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
@@ -595,7 +606,7 @@ def load_chats(tables: dict[str, list[Record]], people: People) -> list[Chat]:
     * The end is the closing time. A chat that was never closed ends 7 days after its last event (a message of any kind,
       or its acceptance), if that is not after the as-of instant; else it is open.
     * The queue is the department of the first operator among the participants, else the chat's department.
-    * The customer is known by e-mail address, else by telephone number, else not at all.
+    * The customer is known by telephone number, else by e-mail address, else not at all.
     """
     display_to_agent = {
         user["chat_nickname"] or f"{user['name']} {user['surname']}".strip(): agent
@@ -650,7 +661,7 @@ def load_chats(tables: dict[str, list[Record]], people: People) -> list[Chat]:
             Chat(
                 chat_id=line["id"],
                 queue=department[first_department.get(line["id"], line["dep_id"])],
-                customer=line["email"] or line["phone"],
+                customer=international(line["phone"]) or line["email"].lower(),
                 started_at=started_at,
                 accepted_at=accepted_at,
                 ended_at=ended_at,
@@ -833,9 +844,8 @@ class QueueStay(NamedTuple):
 def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
     """Queue visits of both channels.
 
-    A call is abandoned only by ABANDON: time-outs, key exits and calls without a terminal event are offered, neither
-    answered nor abandoned. A chat that nobody took is abandoned when the visitor left; otherwise it is still waiting,
-    and offered as well.
+    A call is abandoned only by ABANDON: time-outs and key exits are offered, neither answered nor abandoned. A chat
+    that nobody took is abandoned when the visitor left. A visit without a recorded end is not known yet and not counted.
     """
     stays = [
         QueueStay(
@@ -847,9 +857,12 @@ def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
             v.wait_seconds,
         )
         for v in visits
+        if v.agent is not None or v.end_event is not None
     ]
     for chat in chats:
         until = chat.accepted_at or chat.left_at
+        if until is None:
+            continue
         stays.append(
             QueueStay(
                 channel="chat",
@@ -857,7 +870,7 @@ def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
                 entered_at=chat.started_at,
                 answered=chat.accepted_at is not None,
                 abandoned=chat.accepted_at is None and chat.left_at is not None,
-                wait_seconds=until - chat.started_at if until else None,
+                wait_seconds=until - chat.started_at,
             )
         )
     return stays
@@ -985,7 +998,7 @@ def ratings(
     call_end: dict[str, int] = {}
     caller: dict[str, str] = {}
     for visit in visits:
-        caller.setdefault(visit.callid, visit.caller if visit.caller.strip("+").isdigit() else "")
+        caller.setdefault(visit.callid, international(visit.caller))
         if visit.end is not None:
             call_end[visit.callid] = max(visit.end, call_end.get(visit.callid, 0))
     found = [
@@ -1074,9 +1087,10 @@ def as_day(value: object) -> date:
 
 
 def load_reviews(samples: Path) -> list[Review]:
-    """Quality reviews of ``handmade/qa_review.xlsx``, first sheet, columns agent_key, evaluated_on, score, fatal.
+    """Quality reviews of ``handmade/qa_review.xlsx`` that count for the agent.
 
-    ``fatal`` is true for 1, true, yes, y or 是. No file, no reviews.
+    A blind second opinion measures the reviewers and is left out; so is a review of oneself, of a contact outside the
+    period, or with less than 30 % of the recording played (V11). No file, no reviews.
     """
     path = samples / "handmade" / "qa_review.xlsx"
     if not path.exists():
@@ -1086,17 +1100,21 @@ def load_reviews(samples: Path) -> list[Review]:
     header, *lines = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
     reviews = []
     for line in lines:
-        cell = dict(zip((str(name).strip() for name in header), line, strict=False))
-        if cell["agent_key"]:
-            fatal = str(cell["fatal"]).strip().lower() in {"1", "1.0", "true", "yes", "y", "是"}
-            reviews.append(
-                Review(str(cell["agent_key"]), as_day(cell["evaluated_on"]), Fraction(str(cell["score"])), fatal)
-            )
+        cell = dict(zip((str(name).split(" / ")[0] for name in header), line, strict=True))
+        played = Fraction(str(cell["Playback seconds"])) / Fraction(str(cell["Recording seconds"]))
+        contact = as_day(cell["Contact time"])
+        if cell["Blind"] == "yes" or cell["Reviewer number"] == cell["Employee number"] or played < Fraction(3, 10):
+            continue
+        if not PERIOD_FIRST_DATE <= contact <= PERIOD_LAST_DATE:
+            continue
+        fatal = cell["Fatal"] == "yes"
+        day = as_day(cell["Review time"])
+        reviews.append(Review(str(cell["Employee number"]), day, Fraction(str(cell["Score"])), fatal))
     return reviews
 
 
 def load_sittings(samples: Path) -> list[Sitting]:
-    """Exam results of ``handmade/exam.csv``, columns agent_key, exam_key, exam_date, score (empty when absent).
+    """Exam results of ``handmade/exam.csv``, score empty when absent.
 
     A make-up is a further line with the same exam key. No file, no exams.
     """
@@ -1106,8 +1124,8 @@ def load_sittings(samples: Path) -> list[Sitting]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return [
             Sitting(
-                line["agent_key"],
-                line["exam_key"],
+                line["employee_number"],
+                line["exam_name"],
                 as_day(line["exam_date"]),
                 Fraction(line["score"]) if line["score"].strip() else None,
             )

@@ -43,7 +43,7 @@ select
         else loads.n || ' 个数据实体：读取 = 新增 + 未变 + 过滤 + 隔离'
     end as note_zh,
     case
-        when loads.unbalanced > 0 then loads.unbalanced || ' loads do not add up, off by ' || loads.unaccounted
+        when loads.unbalanced > 0 then 'Loads that do not add up: ' || loads.unbalanced || ', off by ' || loads.unaccounted
         else loads.n || ' entities: read = inserted + unchanged + filtered + quarantined'
     end as note_en
 from loads

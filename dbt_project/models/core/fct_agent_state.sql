@@ -74,8 +74,9 @@ select
     credited.started_at,
     credited.ended_at,
     credited.state_seconds,
+    -- Not least(): it would give an open state the length of the cap.
     case
-        when credited.state = 'acw' then least(credited.state_seconds, site.acw_cap_seconds)
+        when credited.state = 'acw' and credited.state_seconds > site.acw_cap_seconds then site.acw_cap_seconds
         else credited.state_seconds
     end as capped_seconds,
     coalesce(credited.state = 'acw' and credited.state_seconds > site.acw_cap_seconds, false) as is_capped,

@@ -64,7 +64,8 @@ select
         timed.first_human_reply_at is null
         and coalesce(timed.left_after_seconds < site.short_abandon_seconds, false)
     ) as is_first_response_due,
-    greatest(timed.first_response_seconds, 0) as first_response_seconds,
+    -- Not greatest(): it would turn a missing reply into an instant one.
+    case when timed.first_response_seconds < 0 then 0 else timed.first_response_seconds end as first_response_seconds,
     {{ local_date('timed.started_at', 'site') }} as business_date
 from timed
 inner join sources

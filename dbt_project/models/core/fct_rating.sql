@@ -121,7 +121,7 @@ twice_per_customer as (
                     partition by
                         once_per_conversation.customer_key,
                         once_per_conversation.agent_key,
-                        once_per_conversation.instrument_key,
+                        once_per_conversation.instrument_kind,
                         once_per_conversation.conversation_rule is null,
                         once_per_conversation.business_date
                         between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date

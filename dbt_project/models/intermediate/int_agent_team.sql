@@ -17,8 +17,9 @@ select
     employee_number as agent_key,
     team_key,
     valid_from,
+    -- People write the first day on which a row no longer holds.
     coalesce(
-        valid_to,
+        valid_to - 1,
         lead(valid_from) over (partition by employee_number order by valid_from) - 1,
         'infinity'::date
     ) as valid_to

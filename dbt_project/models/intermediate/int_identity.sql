@@ -33,8 +33,9 @@ select
     account,
     employee_number as agent_key,
     valid_from,
+    -- People write the first day on which a row no longer holds.
     coalesce(
-        valid_to,
+        valid_to - 1,
         lead(valid_from) over (partition by source_id, account order by valid_from) - 1,
         'infinity'::date
     ) as valid_to

@@ -72,3 +72,15 @@ grant select on ops.load, ops.quarantine, ops.schema_drift to kefu_transformer;
 grant select, delete on vault.message_text to kefu_text;
 create trigger load_append_only before update or delete on ops.load
 for each row execute function ops.refuse_change();
+
+-- Plans need counts: the loader may ask for statistics of a log it cannot otherwise touch.
+create function ops.analyze_log(p_schema text, p_table text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if p_schema !~ '^raw_[a-z0-9_]+$' then
+        raise exception 'schema % does not hold version logs', p_schema;
+    end if;
+    execute format('analyze %I.%I', p_schema, p_table);
+end $$;
+revoke all on function ops.analyze_log from public;
+grant execute on function ops.analyze_log to kefu_loader;

@@ -229,7 +229,8 @@ class Dashboard(Strict):
             for card in section.cards:
                 if card.nested_in and card.nested_in.card not in hosts:
                     raise ValueError(
-                        f"card {card.key!r}: nested_in {card.nested_in.card!r} is no table of its section {sorted(hosts)}"
+                        f"card {card.key!r}: nested_in {card.nested_in.card!r} is no table of its section, which has "
+                        f"{sorted(hosts)}"
                     )
         return self
 
@@ -323,9 +324,8 @@ def _check_statements(site: Site) -> list[str]:
                     f"{dashboard.key}/{card.key}: {card.sql} has the tags {sorted(found)}; declared are the filters "
                     f"{sorted(known)} and the constants {sorted(card.constants)}. Remedy: make them agree"
                 )
-            for column in card.columns:
-                if column.labels and column.labels not in labels.enumerations:
-                    problems.append(f"{dashboard.key}/{card.key}: labels.yml has no enumeration {column.labels!r}")
+            for name in sorted({shown.labels for shown in card.columns if shown.labels} - set(labels.enumerations)):
+                problems.append(f"{dashboard.key}/{card.key}: labels.yml has no enumeration {name!r}")
     for place, entry in site.statements():
         for table in sorted(set(_RELATION.findall(site.statement(entry.sql or ""))) - set(load_contract())):
             problems.append(
@@ -361,7 +361,7 @@ def check_cards(connection: psycopg.Connection[Any], site: Site) -> list[str]:
             statement = query.planned(site, entry, filtered=filtered)
             try:
                 with connection.transaction():
-                    cursor = connection.execute(statement)  # type: ignore[arg-type]
+                    cursor = connection.execute(statement)
             except psycopg.Error as error:
                 problems.append(f"{place}: {entry.sql} {'with' if filtered else 'without'} filters: {_first(error)}")
                 break

@@ -72,7 +72,9 @@ def conform(
             found=_shown(raw, name, index, entity.fields[name]),
             expected=expected,
             remedy=f"correct {name} in the source or its declaration in entities.yml, then replay the quarantine",
-            payload={column: _plain(raw.column(column)[index].as_py()) for column in raw.column_names},
+            payload={
+                column: _plain(raw.column(column)[index].as_py()) for column in raw.column_names if column in entity.fields
+            },
         )
         for index, (name, expected) in sorted(first_error.items())
     ]
@@ -162,7 +164,8 @@ def _cast(found: pa.ChunkedArray, declared: EntityField, context: Context) -> _C
     valid = cast.valid
     present = pc.is_valid(found)
     if declared.required:
-        valid = pc.and_(valid, present)
+        # A zero date is present but says nothing.
+        valid = pc.and_(valid, pc.is_valid(cast.values))
     if declared.allowed is not None:
         allowed = pc.is_in(cast.values.cast(pa.string()), value_set=pa.array(declared.allowed))
         valid = pc.and_(valid, pc.or_(allowed, pc.invert(present)))

@@ -277,7 +277,7 @@ def _dashcard(key: str, card_key: str, row: int, col: int, card: Card, mapped: d
 
 def _heading(key: str, section: Section, language: Language, row: int) -> DashcardSpec:
     words = [section.title.of(language), section.intro.of(language) if section.intro else ""]
-    virtual = {
+    virtual: dict[str, Any] = {
         "name": None,
         "display": "heading",
         "visualization_settings": {},

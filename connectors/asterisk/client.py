@@ -29,7 +29,6 @@ _NUMBER = (
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})|[+]?[0-9]{7,}"
 )
 _RINGING = pa.array(["RINGNOANSWER", "RINGCANCELED"])
-
 _SEPARATORS = {"queue_log": "|", "cdr": ","}
 _DATA_FIELDS = tuple(f"data{number}" for number in range(1, 6))
 # The fifth field takes everything that is left, separators included.
@@ -119,8 +118,7 @@ def _queue_log(columns: _Columns, context: Context) -> _Columns:
         joined = columns.pop("data")
         cells = pc.extract_regex(pc.if_else(pc.equal(joined, ""), None, joined), _DATA)
         for position, name in enumerate(_DATA_FIELDS):
-            part = pc.struct_field(cells, position)
-            columns[name] = pc.coalesce(part, columns[name]) if name in columns else part
+            columns[name] = pc.coalesce(pc.struct_field(cells, position), columns[name])
     entry = pc.fill_null(pc.equal(columns["event"], "ENTERQUEUE"), False)
     ringing = pc.is_in(columns["event"], value_set=_RINGING)
     columns["caller"] = pc.if_else(entry, columns["data2"], None)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from time import sleep
 from typing import Any
 
@@ -48,8 +49,8 @@ def batches(settings: RestSettings, entity: Entity, asked: Span | None) -> Itera
                 fresh = []
                 for record in wanted:
                     # A chat that starts while we page pushes earlier ones onto the next page.
-                    if record.get("id") not in seen:
-                        seen.add(record.get("id"))
+                    if (key := record.get("id")) is None or key not in seen:
+                        seen.add(key)
                         fresh.append(record)
                 repeated = len(wanted) - len(fresh)
                 if wanted:
@@ -166,10 +167,14 @@ def _credential(variable: str) -> str:
     return value
 
 
+# Reading the machine's certificates takes longer than a page, so it is done once.
+_trust = cache(httpx.create_ssl_context)
+
+
 @contextmanager
 def _api(settings: RestSettings) -> Iterator[Get]:
     login = httpx.BasicAuth(_credential(settings.user_env), _credential(settings.key_env))
-    with httpx.Client(base_url=settings.base_url, auth=login, timeout=TIMEOUT_SECONDS) as client:
+    with httpx.Client(base_url=settings.base_url, auth=login, verify=_trust(), timeout=TIMEOUT_SECONDS) as client:
 
         def ask(path: str, parameters: dict[str, Any]) -> httpx.Response:
             response = client.get(path, params=parameters)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from kefu.statistics.sums import Floats, mean
 
@@ -79,10 +79,10 @@ def icc_2_1(ratings: ArrayLike, z: float) -> IntraclassCorrelation:
     a = k * value / (n * (1 - value))
     b = 1 + a * (n - 1)
     freedom = (a * columns + b * error) ** 2 / ((a * columns) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
-    upper_tail = stats.norm.cdf(z)
+    upper_tail = special.ndtr(z)
     spread = k * columns + (k * n - k - n) * error
-    f_low = stats.f.ppf(upper_tail, n - 1, freedom)
-    f_high = stats.f.ppf(upper_tail, freedom, n - 1)
+    f_low = special.fdtri(n - 1, freedom, upper_tail)
+    f_high = special.fdtri(freedom, n - 1, upper_tail)
     low = n * (rows - f_low * error) / (f_low * spread + n * rows)
     high = n * (f_high * rows - error) / (spread + n * f_high * rows)
     return IntraclassCorrelation(float(value), float(low), float(high), n)

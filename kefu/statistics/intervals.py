@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from kefu.statistics.sums import Floats
 
@@ -62,4 +62,4 @@ def student(means: ArrayLike, deviations: ArrayLike, counts: ArrayLike, z: float
     if (deviation < 0).any():
         raise ValueError(f"found standard deviation {deviation[deviation < 0].flat[0]:g}, expected 0 or more")
     n = np.where(n >= 2, n, np.nan)
-    return Interval(centre, stats.t.ppf(stats.norm.cdf(z), n - 1) * deviation / np.sqrt(n))
+    return Interval(centre, special.stdtrit(n - 1, special.ndtr(z)) * deviation / np.sqrt(n))

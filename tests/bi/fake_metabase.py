@@ -223,8 +223,17 @@ class FakeMetabase:
 
     def _add_dashboard(self, _: Any, body: Json) -> Json:
         self._refuse_empty(body)
-        made = {"id": next(self._ids), "archived": False, "entity_id": secrets.token_urlsafe(16)[:21], "caveats": None,
-                "width": "fixed", "auto_apply_filters": True, "parameters": [], "dashcards": [], "tabs": []}  # fmt: skip
+        made = {
+            "id": next(self._ids),
+            "archived": False,
+            "entity_id": secrets.token_urlsafe(16)[:21],
+            "caveats": None,
+            "width": "fixed",
+            "auto_apply_filters": True,
+            "parameters": [],
+            "dashcards": [],
+            "tabs": [],
+        }
         made |= _known(body, {"name", "description", "collection_id", "collection_position", "cache_ttl", "parameters"})
         self.dashboards[made["id"]] = made
         return self._shown_dashboard(made)
@@ -307,7 +316,7 @@ class FakeMetabase:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_DELETE = answer
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True

@@ -29,7 +29,7 @@ HUNDRED = Decimal(100)
 EPSILON = 1e-8
 
 generated = settings(max_examples=50, deadline=None, derandomize=True)
-seldom = settings(generated, max_examples=15)
+seldom = settings(generated, max_examples=8)
 
 shares = st.decimals(0, 1, places=6)
 scopes = st.sampled_from(["dimension_first", "plan", "none"])

@@ -96,6 +96,11 @@ def test_cohort_mean_alone_is_not_own_data() -> None:
     assert found.weights == {"frt": 55, "csat": 45}
 
 
+def test_sixty_points_of_own_data_are_enough() -> None:
+    borrowed = WeightedMetric("csat", Decimal(40), "quality", is_subjective=True, has_own_data=False)
+    assert effective_weights([objective("frt", 60, "speed"), borrowed], RULES).status is Status.SCORED
+
+
 def test_nothing_measured_is_all_neutral() -> None:
     found = effective_weights([objective("frt", 100, "speed", NullReason.LONG_LEAVE)], RULES)
     assert (found.neutral, found.own_data, found.status) == (100, 0, Status.INSUFFICIENT_EVIDENCE)

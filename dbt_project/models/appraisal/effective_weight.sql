@@ -137,6 +137,41 @@ remaining as (
     from in_plan
     window of_agent as (partition by period_id, plan_id, agent_key, is_adjusted)
 
+
+),
+
+weighed as (
+
+    select
+        period_id,
+        plan_id,
+        agent_key,
+        metric_id,
+        is_adjusted,
+        nominal_weight,
+        g as weight_factor,
+        w0 + added_in_dimension + added_in_plan
+        + case
+            when is_trusted_candidate then nominal_weight * least(cap - 1, greatest(still_freed, 0) / trusted_weight)
+            else 0
+        end as weight
+    from remaining
+
+),
+
+-- What rounding to ten decimals takes or gives goes to the heaviest metric, so that the sum is exact.
+rounded as (
+
+    select
+        *,
+        round(sum(weight) over of_agent, 10) - sum(round(weight, 10)) over of_agent as residue,
+        row_number() over (
+            partition by period_id, plan_id, agent_key, is_adjusted
+            order by weight desc, metric_id
+        ) as weight_rank
+    from weighed
+    window of_agent as (partition by period_id, plan_id, agent_key, is_adjusted)
+
 )
 
 select
@@ -146,13 +181,6 @@ select
     metric_id,
     is_adjusted,
     nominal_weight,
-    g as weight_factor,
-    round(
-        w0 + added_in_dimension + added_in_plan
-        + case
-            when is_trusted_candidate then nominal_weight * least(cap - 1, greatest(still_freed, 0) / trusted_weight)
-            else 0
-        end,
-        10
-    ) as effective_weight
-from remaining
+    weight_factor,
+    round(weight, 10) + case when weight_rank = 1 then residue else 0 end as effective_weight
+from rounded

@@ -1,0 +1,1 @@
+"""Great Expectations: suites as YAML, the runner, the writer of results. The only place that imports it."""

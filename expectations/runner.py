@@ -1,0 +1,148 @@
+"""Runs suites on PostgreSQL and stores every result with all failing keys."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from psycopg.types.json import Jsonb
+
+from expectations.suites import Expectation, Suite
+from kefu.warehouse import Role, Warehouse, WarehouseError
+
+
+class QualityError(WarehouseError):
+    """A suite could not be run, which is never a pass."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one expectation; `failing_keys` are all of them, as texts."""
+
+    suite: Suite
+    expectation: Expectation
+    success: bool
+    observed: str
+    threshold: str
+    failing_keys: list[str]
+
+
+def run_suites(
+    warehouse: Warehouse,
+    suites: list[Suite],
+    calc_id: str,
+    schema: Callable[[str], str],
+    defaults: dict[str, Any],
+) -> list[Result]:
+    """Runs all expectations of all suites for one calculation and replaces its stored results.
+
+    Args:
+        warehouse: where the relations are.
+        suites: what to check.
+        calc_id: `live` or the schema of a close.
+        schema: gives the schema of a layer.
+        defaults: the body of `config/defaults.yml`, for thresholds by reference.
+
+    Raises:
+        QualityError: when a suite ran no check at all.
+    """
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    import great_expectations as gx  # three seconds that only checks should pay
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    p = warehouse.parameters(Role.TRANSFORMER)
+    source = context.data_sources.add_postgres(
+        "warehouse",
+        connection_string=(
+            f"postgresql+psycopg2://{quote(p['user'], safe='')}:{quote(p['password'], safe='')}"
+            f"@{p['host']}:{p['port']}/{quote(p['dbname'], safe='')}"
+        ),
+    )
+    results: list[Result] = []
+    for suite in suites:
+        query = None
+        if suite.relation is not None:
+            asset = source.add_table_asset(suite.suite, table_name=suite.relation, schema_name=schema(suite.layer))
+            definition = asset.add_batch_definition_whole_table("all")
+        else:
+            assert suite.query is not None
+            query = suite.query.format(schema=schema(suite.layer), calc_id=calc_id)
+            definition = source.add_query_asset(suite.suite, query=query).add_batch_definition_whole_table("all")
+        found = [_run(gx, definition, query, suite, check, defaults, warehouse) for check in suite.expectations]
+        if not found:
+            raise QualityError(f"suite {suite.suite} checked nothing. Remedy: declare expectations or remove it")
+        results += found
+    _store(warehouse, calc_id, results)
+    return results
+
+
+def _run(
+    gx: Any,
+    definition: Any,
+    query: str | None,
+    suite: Suite,
+    check: Expectation,
+    defaults: dict[str, Any],
+    warehouse: Warehouse,
+) -> Result:
+    arguments = {name: _resolved(value, defaults) for name, value in check.arguments.items()}
+    threshold = ", ".join(f"{name} {value}" for name, value in sorted(arguments.items())) or "none"
+    expectation = getattr(gx.expectations, check.type)(**arguments)
+    outcome = definition.get_batch().validate(
+        expectation,
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": list(suite.key),
+            "return_unexpected_index_query": True,
+        },
+    )
+    raised = outcome.exception_info
+    infos = [raised] if "raised_exception" in raised else list(raised.values())
+    problems = [info["exception_message"] for info in infos if info["raised_exception"]]
+    if problems:
+        return Result(suite, check, False, f"could not be checked: {problems[0][:300]}", threshold, [])
+    keys: list[str] = []
+    if not outcome.success and (failing := outcome.result.get("unexpected_index_query")):
+        # The lists in the result are cut to 200 values, so the rows are asked for again; the library forgets the
+        # brackets around a query.
+        failing = failing.rstrip(";").replace(f"FROM {query}", f"FROM ({query}) as checked")
+        with warehouse.connect(Role.TRANSFORMER) as connection:
+            rows = connection.execute(failing.encode()).fetchall()
+        keys = sorted("/".join(str(part) for part in row[: len(suite.key)]) for row in rows)
+    observed = outcome.result.get("observed_value")
+    if observed is None:
+        observed = f"{outcome.result.get('unexpected_count', 0)} of {outcome.result.get('element_count', 0)} rows fail"
+    return Result(suite, check, bool(outcome.success), str(observed), threshold, keys)
+
+
+def _resolved(value: Any, defaults: dict[str, Any]) -> Any:
+    if isinstance(value, dict) and set(value) == {"default"}:
+        found: Any = defaults
+        for part in value["default"].split("."):
+            found = found[part]
+        return float(found)
+    return value
+
+
+def _store(warehouse: Warehouse, calc_id: str, results: list[Result]) -> None:
+    with warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute("delete from ops.quality_result where calc_id = %s", [calc_id])
+        connection.cursor().executemany(
+            "insert into ops.quality_result (calc_id, suite, expectation_id, duty, metric_id, severity, success,"
+            " observed, threshold, failing_keys, reason_zh, reason_en, fixed_by, rule_version)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    calc_id, r.suite.suite, r.expectation.id, r.suite.duty, r.suite.metric_id, r.expectation.severity,
+                    r.success, r.observed, r.threshold, Jsonb(r.failing_keys), r.expectation.reason.zh,
+                    r.expectation.reason.en, r.expectation.fixed_by, r.expectation.version,
+                )
+                for r in results
+            ],
+        )  # fmt: skip

@@ -51,7 +51,7 @@ class Formatter:
             return f"{self.number(seconds, decimals)}{' ' if self.language == 'en' else ''}{second}"
         whole = int(seconds.quantize(Decimal(1), ROUND_HALF_UP))
         if whole < 3600 and whole % 60 == 0:
-            return f"{whole // 60} {'min' if self.language == 'en' else '分钟'}"
+            return f"{whole // 60}{' min' if self.language == 'en' else '分钟'}"
         if whole < 3600:
             return f"{whole // 60}{minute}{whole % 60:02d}{second}"
         return f"{whole // 3600}{hour}{whole % 3600 // 60:02d}{minute}".strip()

@@ -392,4 +392,7 @@ def _read(path: Path) -> str:
 
 
 def _read_yaml(path: Path) -> Any:
-    return yaml.safe_load(_read(path))
+    try:
+        return yaml.safe_load(_read(path))
+    except yaml.YAMLError as error:
+        raise SpecError(f"{path} is no YAML: {error}") from error

@@ -73,7 +73,9 @@ def conform(
             expected=expected,
             remedy=f"correct {name} in the source or its declaration in entities.yml, then replay the quarantine",
             payload={
-                column: _plain(raw.column(column)[index].as_py()) for column in raw.column_names if column in entity.fields
+                column: _plain(raw.column(column)[index].as_py())
+                for column in raw.column_names
+                if column in entity.fields
             },
         )
         for index, (name, expected) in sorted(first_error.items())

@@ -227,7 +227,9 @@ class Chunk:
 class Reader(Protocol):
     """The one function a connector package exports as `read`."""
 
-    def __call__(self, settings: Any, entity: Entity, window: Window | None, context: Context) -> Iterator[Chunk]: ...
+    def __call__(self, settings: Any, entity: Entity, window: Window | None, context: Context) -> Iterator[Chunk]:
+        """Yields what the window holds in chunks; without a window, everything."""
+        ...
 
 
 class SourceError(Exception):

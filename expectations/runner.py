@@ -51,8 +51,9 @@ def run_suites(
         QualityError: when a suite ran no check at all.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import great_expectations as gx  # three seconds that only checks should pay
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its import sets a level of its own
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}

@@ -17,7 +17,7 @@ KEY = "kefu.key"
 
 _COLLECTIONS: dict[Language, str] = {"zh-CN": "简体中文", "en": "English"}
 _TONES = {"good": "#84BB4C", "warn": "#F9CF48", "bad": "#EF8C8C", "unknown": "#A989C5"}
-_SERIES_COLOURS = {"voice": "#1d4f91", "chat": "#0b7f77", "all": "#7a4ea3", "none": "#66738a"}
+_SERIES_COLOURS = {"voice": "#1d4f91", "chat": "#0b7f77", "none": "#66738a"}
 
 Fields = Mapping[str, Mapping[str, int]]
 

@@ -1,15 +1,23 @@
-{# The score a value earns on a plan's curve (reliability.md 5.1). `row` has curve_kind, knots and bands. Outside its
-   knots a piecewise curve keeps the score of its end; bands are half-open. NULL never enters a curve. #}
+{# The score a value earns on a plan's curve (reliability.md 5.1). `row` has curve_kind, is_falling, knots and bands.
+   Outside its knots a piecewise curve keeps the points of its end; a limit two bands share belongs to the better one,
+   which lies above it when more is better and below it when less is. NULL never enters a curve. #}
 {% macro curve_score(value, row) -%}
-    case
+    round(case
         when {{ value }} is null then null
-        when {{ row }}.curve_kind = 'bands'
+        when {{ row }}.curve_kind = 'step'
             then (
-                select (band ->> 'score')::numeric
+                select (band ->> 'points')::numeric
                 from jsonb_array_elements({{ row }}.bands) as band
                 where
-                    ({{ value }} >= (band ->> 'low')::numeric or band ->> 'low' is null)
-                    and ({{ value }} < (band ->> 'high')::numeric or band ->> 'high' is null)
+                    case
+                        when {{ row }}.is_falling
+                            then
+                                (band ->> 'low' is null or {{ value }} > (band ->> 'low')::numeric)
+                                and (band ->> 'high' is null or {{ value }} <= (band ->> 'high')::numeric)
+                        else
+                            (band ->> 'low' is null or {{ value }} >= (band ->> 'low')::numeric)
+                            and (band ->> 'high' is null or {{ value }} < (band ->> 'high')::numeric)
+                    end
             )
         else (
             select
@@ -30,11 +38,11 @@
                     row_number() over (order by points.x desc) = 1 as is_last
                 from (
                     select
-                        (entry ->> 'value')::numeric as x,
-                        (entry ->> 'score')::numeric as y
+                        (entry ->> 0)::numeric as x,
+                        (entry ->> 1)::numeric as y
                     from jsonb_array_elements({{ row }}.knots) as entry
                 ) as points
             ) as knot
         )
-    end
+    end, 10)
 {%- endmacro %}

@@ -179,8 +179,8 @@ def _cross_check(catalogue: Catalogue) -> list[str]:
         rules = {(measures.measures[name].attribution, measures.measures[name].credit) for name in named}
         if len(rules) > 1 and not metric.mixed_credit_reason:
             problems.append(
-                f"metrics.yml: {metric.metric_id}: its measures are dated and credited by different rules {sorted(rules)}."
-                " Remedy: use measures of one rule, or say why in mixed_credit_reason"
+                f"metrics.yml: {metric.metric_id}: its measures are dated and credited by different rules "
+                f"{sorted(rules)}. Remedy: use measures of one rule, or say why in mixed_credit_reason"
             )
         for name in named:
             units = set(measures.facts[measures.measures[name].fact].units) | {"site"}
@@ -225,8 +225,7 @@ def _check_plan(plan: Plan, catalogue: Catalogue) -> list[str]:
 def json_schemas() -> dict[str, str]:
     """Returns the text of every JSON Schema under `config/schema/` by file name."""
     return {
-        kind.schema_file: json.dumps(kind.adapter.json_schema(), indent=2, ensure_ascii=False) + "\n"
-        for kind in KINDS
+        kind.schema_file: json.dumps(kind.adapter.json_schema(), indent=2, ensure_ascii=False) + "\n" for kind in KINDS
     }
 
 

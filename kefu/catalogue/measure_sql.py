@@ -17,7 +17,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701  (SQL, not HTML)
+    autoescape=False,
 )
 _TEMPLATE = _ENVIRONMENT.from_string(
     """\

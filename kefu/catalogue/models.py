@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from kefu.statistics.curves import Piecewise, Step
+
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 UnitKind = Literal["agent", "team", "queue", "site"]
 Channel = Literal["voice", "chat", "none"]
@@ -194,49 +196,12 @@ class Metric(Versioned):
         return self
 
 
-class Knot(Declared):
-    """A point of a curve: a metric value and the score it earns."""
-
-    value: Decimal
-    score: Decimal = Field(ge=0, le=120)
-
-
-class Band(Declared):
-    """A half-open band [low, high) and its score; the outermost ends are open (reliability.md 5.1)."""
-
-    low: Decimal | None
-    high: Decimal | None
-    score: Decimal = Field(ge=0, le=120)
-
-
-class Curve(Declared):
-    """How a metric value becomes a score: `piecewise` knots or `bands`."""
-
-    kind: Literal["piecewise", "bands"]
-    knots: tuple[Knot, ...] = ()
-    bands: tuple[Band, ...] = ()
-
-    @model_validator(mode="after")
-    def _check(self) -> Curve:
-        if self.kind == "piecewise":
-            values = [knot.value for knot in self.knots]
-            if len(values) < 2 or values != sorted(set(values)):
-                raise ValueError(f"piecewise knots must be at least two, strictly increasing in value: {values}")
-        else:
-            if not self.bands or self.bands[0].low is not None or self.bands[-1].high is not None:
-                raise ValueError("bands must cover everything: the first low and the last high stay empty")
-            for left, right in zip(self.bands, self.bands[1:], strict=False):
-                if left.high is None or left.high != right.low:
-                    raise ValueError(f"bands must join without gap or overlap: {left.high} is not {right.low}")
-        return self
-
-
 class PlanMetric(Declared):
     """A metric of a plan: its weight, curve, the least n it demands, and the opening trust of a subjective one."""
 
     metric_id: Id
     weight: Decimal = Field(gt=0, le=100)
-    curve: Curve
+    curve: Annotated[Piecewise | Step, Field(discriminator="kind")]
     min_n: int | None = Field(None, ge=1)
     initial_g: Decimal | None = Field(None, ge=0, le=1)
     quota: int | None = Field(None, ge=1)

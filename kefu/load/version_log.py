@@ -13,7 +13,7 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from connectors.contract import ARROW_TYPES, Chunk, Entity, FieldType, Window
+from connectors.contract import Chunk, Entity, FieldType, Window
 from kefu.load.raw_tables import postgres_columns, raw_schema
 from kefu.load.vault import Vault
 from kefu.warehouse import Role, Warehouse, WarehouseError
@@ -116,17 +116,13 @@ def _create_staging(connection: psycopg.Connection, staging: sql.Identifier, req
     ]
     connection.execute(sql.SQL("drop table if exists {}").format(staging))
     connection.execute(
-        sql.SQL("create unlogged table {} ({}, _load_row bigint not null)").format(
-            staging, sql.SQL(", ").join(columns)
-        )
+        sql.SQL("create unlogged table {} ({}, _load_row bigint not null)").format(staging, sql.SQL(", ").join(columns))
     )
     # Arrow arrives on a connection of its own, which must see the table.
     connection.commit()
 
 
-def _stage(
-    warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], report: LoadReport
-) -> _Collected:
+def _stage(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], report: LoadReport) -> _Collected:
     collected = _Collected()
     offset = 0
     with warehouse.adbc(Role.LOADER) as arrow, arrow.cursor() as cursor:
@@ -195,7 +191,7 @@ def _keyed(staging: sql.Identifier, request: LoadRequest) -> sql.Composed:
         if entity.fields[entity.version].type is FieldType.TIMESTAMP:
             version = sql.SQL("(extract(epoch from {}) * 1000000)::bigint").format(version)
     return sql.SQL(
-        "select {columns}, {source}::text as _source_id, ({key}) collate \"C\" as _key,"
+        'select {columns}, {source}::text as _source_id, ({key}) collate "C" as _key,'
         " sha256(convert_to(row({columns})::text, 'UTF8')) as _row_hash,"
         " ({version})::bigint as _source_version, _load_row from {staging}"
     ).format(
@@ -244,11 +240,10 @@ def _insert_versions(
     )
     statement = sql.SQL(
         "with keyed as ({keyed}), new as ({new})"
-        " insert into {log} ({columns}, _source_id, _key, _row_hash, _source_version, _load_seq, _load_row, _is_deleted)"
+        " insert into {log}"
+        " ({columns}, _source_id, _key, _row_hash, _source_version, _load_seq, _load_row, _is_deleted)"
         " select {columns}, _source_id, _key, _row_hash, _source_version, {sequence}, _load_row, false from new"
-    ).format(
-        keyed=_keyed(staging, request), new=new, log=log, columns=_fields(columns), sequence=sql.Literal(sequence)
-    )
+    ).format(keyed=_keyed(staging, request), new=new, log=log, columns=_fields(columns), sequence=sql.Literal(sequence))
     return connection.execute(statement).rowcount
 
 
@@ -269,7 +264,8 @@ def _insert_tombstones(
     statement = sql.SQL(
         "with keyed as ({keyed}), latest as (select distinct on (_key) * from {log} where _source_id = {source}"
         " order by _key, _source_version desc nulls last, _load_seq desc, _load_row desc)"
-        " insert into {log} ({columns}, _source_id, _key, _row_hash, _source_version, _load_seq, _load_row, _is_deleted)"
+        " insert into {log}"
+        " ({columns}, _source_id, _key, _row_hash, _source_version, _load_seq, _load_row, _is_deleted)"
         " select {columns}, _source_id, _key, _row_hash, _source_version, {sequence},"
         " row_number() over (order by _key) - 1 + (select count(*) from {staging}), true"
         " from latest where not _is_deleted and ({in_window}) and not exists"

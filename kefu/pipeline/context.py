@@ -82,9 +82,7 @@ class Platform:
         with self.warehouse.connect(Role.TRANSFORMER) as connection:
             row = connection.execute("select coalesce(max(load_seq), 0) from ops.load").fetchone()
         assert row is not None
-        return Scope(
-            calc_id, row[0], period.as_of, period.period_id, period.start.isoformat(), period.end.isoformat()
-        )
+        return Scope(calc_id, row[0], period.as_of, period.period_id, period.start.isoformat(), period.end.isoformat())
 
     def reader(self, source: Source) -> tuple[Reader, Any]:
         """Returns the connector function of a source and its validated settings."""

@@ -62,6 +62,4 @@ def ingest(
 
 def entities_to_ingest(platform: Platform) -> list[tuple[str, str]]:
     """Returns (source, entity) in the fixed order in which a complete run reads them."""
-    return [
-        (source.source_id, entity) for source in platform.catalogue.sources.values() for entity in source.entities
-    ]
+    return [(source.source_id, entity) for source in platform.catalogue.sources.values() for entity in source.entities]

@@ -44,14 +44,18 @@ def estimate(platform: Platform, scope: Scope) -> int:
             for entry in plan.metrics:
                 kind = platform.catalogue.metrics[entry.metric_id].reliability
                 if kind == "rating":
-                    _write(connection, scope, entry.metric_id, agents, *_ratings(connection, scope, plan_id, agents, defaults))
+                    _write(
+                        connection,
+                        scope,
+                        entry.metric_id,
+                        agents,
+                        *_ratings(connection, scope, plan_id, agents, defaults),
+                    )
                     pairs += 1
                 elif kind == "review":
                     required = (entry.quota or 0) * len(agents)
-                    _write(
-                        connection, scope, entry.metric_id, agents,
-                        *_reviews(connection, scope, plan, agents, required, defaults),
-                    )  # fmt: skip
+                    found = _reviews(connection, scope, plan, agents, required, defaults)
+                    _write(connection, scope, entry.metric_id, agents, *found)
                     pairs += 1
     return pairs
 
@@ -128,7 +132,9 @@ def _reviews(
     rows = _fetch(connection, scope.schema("appraisal"), "evidence_review", plan.plan_id)
     valid = [row for row in rows if row["is_valid_for_score"]]
     scores = {
-        agent["agent_key"]: sorted(float(row["review_score"]) for row in valid if row["agent_key"] == agent["agent_key"])
+        agent["agent_key"]: sorted(
+            float(row["review_score"]) for row in valid if row["agent_key"] == agent["agent_key"]
+        )
         for agent in agents
     }
     pairs: dict[str, list[tuple[str, float]]] = {}

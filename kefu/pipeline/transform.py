@@ -39,10 +39,7 @@ def build(platform: Platform, scope: Scope, layer: str, run_id: str) -> int:
         connection.cursor().executemany(
             "insert into ops.build_result values (%s, %s, %s, %s, %s, %s, %s)"
             " on conflict (run_id, calc_id, node) do nothing",
-            [
-                (run_id, scope.calc_id, r["node"], r["status"], r["seconds"], r["rows"], r["message"])
-                for r in results
-            ],
+            [(run_id, scope.calc_id, r["node"], r["status"], r["seconds"], r["rows"], r["message"]) for r in results],
         )
     failed = [f"{r['node']}: {r['message']}" for r in results if r["status"] in ("error", "fail")]
     if failed:

@@ -13,20 +13,12 @@ from kefu.statistics.sums import Floats
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Interval:
-    """Limits `centre` ± `half_width` in the unit of the estimate; NaN where the sample is too small to have one."""
+    """Intervals in the unit of the estimate; NaN where the sample is too small to have one."""
 
     centre: Floats
     half_width: Floats
-
-    @property
-    def low(self) -> Floats:
-        """Lower limits."""
-        return self.centre - self.half_width
-
-    @property
-    def high(self) -> Floats:
-        """Upper limits."""
-        return self.centre + self.half_width
+    low: Floats
+    high: Floats
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, z: float) -> Interval:
@@ -47,7 +39,7 @@ def wilson(successes: ArrayLike, trials: ArrayLike, z: float) -> Interval:
     scale = 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / scale
     half_width = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / scale
-    return Interval(centre, half_width)
+    return Interval(centre, half_width, np.maximum(centre - half_width, 0), np.minimum(centre + half_width, 1))
 
 
 def student(means: ArrayLike, deviations: ArrayLike, counts: ArrayLike, z: float) -> Interval:
@@ -62,4 +54,5 @@ def student(means: ArrayLike, deviations: ArrayLike, counts: ArrayLike, z: float
     if (deviation < 0).any():
         raise ValueError(f"found standard deviation {deviation[deviation < 0].flat[0]:g}, expected 0 or more")
     n = np.where(n >= 2, n, np.nan)
-    return Interval(centre, special.stdtrit(n - 1, special.ndtr(z)) * deviation / np.sqrt(n))
+    half_width = special.stdtrit(n - 1, special.ndtr(z)) * deviation / np.sqrt(n)
+    return Interval(centre, half_width, centre - half_width, centre + half_width)

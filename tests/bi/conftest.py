@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import dataset
 import psycopg
 import pytest
 
 from bi.site import Fetch
 from kefu.warehouse import Role, Warehouse
+from tests.bi import dataset
 
 
 @pytest.fixture(scope="module")

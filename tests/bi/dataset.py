@@ -70,6 +70,7 @@ def _value(
 def _site() -> list[Row]:
     voice, chat, none = "site site voice", "site site chat", "site site none"
     return [
+        _value("site site all", "conversations_handled", 1233, 1233),
         _value(voice, "conversations_handled", 842, 842),
         _value(chat, "conversations_handled", 391, 391),
         _value(voice, "service_level", 878, 0.8314, 0.0248),

@@ -227,7 +227,7 @@ def test_13_shares_stay_between_0_and_1(agents: list[tuple[int, int]], strength:
     for found in (shrunk(x, n, prior), signal_reliability(n, prior)):
         assert ((found >= 0) & (found <= 1)).all()
     with_data = n > 0
-    assert (interval.low[with_data] >= -1e-12).all() and (interval.high[with_data] <= 1 + 1e-12).all()
+    assert (interval.low[with_data] >= 0).all() and (interval.high[with_data] <= 1).all()
 
 
 MONOTONE: list[dict[str, object]] = [

@@ -60,5 +60,7 @@ left join lateral (
 where
     metric_value.unit_kind = 'agent'
     and metric_value.period_kind = 'period'
+    -- Channels stand side by side; their pool would repeat a metric that has only one.
+    and metric_value.channel <> 'all'
     [[and {{team}}]]
     [[and {{channel}}]]

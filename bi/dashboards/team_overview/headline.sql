@@ -53,6 +53,8 @@ left join lateral (
 where
     metric_value.unit_kind = 'site'
     and metric_value.period_kind = 'period'
+    -- Channels stand side by side; their pool would repeat a metric that has only one.
+    and metric_value.channel <> 'all'
     and metric_value.metric_id in (
         'conversations_handled', 'service_level', 'abandonment_rate', 'asa', 'customer_first_response_time',
         'avg_response_time', 'aht', 'csat_rate', 'survey_response_rate', 'qa_listening_score', 'exam_score',

@@ -29,5 +29,7 @@ inner join pub_kpi.metric_definition
 where
     metric_value.unit_kind = 'queue'
     and metric_value.period_kind = 'period'
+    -- Channels stand side by side; their pool would repeat a metric that has only one.
+    and metric_value.channel <> 'all'
     and metric_value.metric_id = {{metric}}
     [[and {{channel}}]]

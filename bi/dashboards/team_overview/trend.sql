@@ -30,5 +30,7 @@ inner join pub_kpi.metric_definition
 where
     metric_value.unit_kind = 'site'
     and metric_value.period_kind = 'day'
+    -- Channels stand side by side; their pool would repeat a metric that has only one.
+    and metric_value.channel <> 'all'
     and metric_value.metric_id = {{metric}}
     [[and {{channel}}]]

@@ -81,7 +81,7 @@ components as (
         weighted.curve_score,
         weighted.na_reason,
         coalesce(weighted.n, 0) > 0 and weighted.na_reason is null as has_own_data,
-        (weighted.curve_score_high - weighted.curve_score_low) as curve_score_range,
+        abs(weighted.curve_score_high - weighted.curve_score_low) as curve_score_range,
         case
             when weighted.na_reason = 'below_min_n' then '样本不足，权重已转移'
             when weighted.na_reason is not null then '本期无此项数据，权重已转移'
@@ -166,7 +166,7 @@ select
     components.scored_value::numeric as scored_value,
     components.curve_id::text as curve_id,
     components.curve_score::numeric as curve_score,
-    round(components.effective_weight * coalesce(components.curve_score, 0) / 100, 10)::numeric as points,
+    round(components.effective_weight * coalesce(components.curve_score, 0) / 100, 6)::numeric as points,
     components.curve_score_range::numeric as curve_score_range,
     components.has_own_data::boolean as has_own_data,
     components.na_reason::text as na_reason,

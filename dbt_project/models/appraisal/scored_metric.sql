@@ -51,6 +51,7 @@ valued as (
         value_rows.metric_version,
         plan_metrics.curve_id,
         plan_metrics.curve_kind,
+        plan_metrics.is_falling,
         plan_metrics.knots,
         plan_metrics.bands,
         plan_metrics.nominal_weight,

@@ -14,6 +14,7 @@ select
     entry.body ->> 'metric_id' as metric_id,
     (entry.body ->> 'weight')::numeric as nominal_weight,
     entry.body #>> '{curve, kind}' as curve_kind,
+    entry.body #>> '{curve, direction}' = 'lower' as is_falling,
     plans.plan_id || '/' || (entry.body ->> 'metric_id') as curve_id,
     entry.body #> '{curve, knots}' as knots,
     entry.body #> '{curve, bands}' as bands,

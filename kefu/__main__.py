@@ -1,0 +1,5 @@
+"""`python -m kefu`."""
+
+from kefu.cli import main
+
+main()

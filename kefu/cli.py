@@ -1,0 +1,221 @@
+"""The command line: `kefu run`, `kefu warehouse`, `kefu config`, `kefu period`, `kefu quarantine`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kefu.payroll import CloseRefused, close_period, export
+from kefu.pipeline.context import Platform
+from kefu.pipeline.ingest import ingest as ingest_step
+from kefu.pipeline.ingest import prepare
+from kefu.pipeline.run import daily, line_of, render
+from kefu.settings import PROJECT, settings
+from kefu.warehouse import Role, Warehouse, WarehouseError, embedded
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse: embedded by default, by WAREHOUSE_URL else.")
+config_app = typer.Typer(no_args_is_help=True, help="What config/ declares.")
+period_app = typer.Typer(no_args_is_help=True, help="Appraisal periods.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Records that broke their contract.")
+app.add_typer(warehouse_app, name="warehouse")
+app.add_typer(config_app, name="config")
+app.add_typer(period_app, name="period")
+app.add_typer(quarantine_app, name="quarantine")
+console = Console()
+PeriodId = Annotated[str, typer.Argument(help="id in config/periods.yml")]
+
+
+def main() -> None:
+    """Runs the command line; a known problem ends with its message and exit code 1, never with a stack trace."""
+    from connectors.contract import SourceError
+    from kefu.catalogue.files import ConfigError
+
+    try:
+        app()
+    except (WarehouseError, ConfigError, SourceError) as error:
+        console.print(f"[red]{type(error).__name__}[/red]: ", end="")
+        console.print(str(error), markup=False, highlight=False)
+        sys.exit(1)
+
+
+def _platform() -> Platform:
+    return Platform(settings())
+
+
+@app.command()
+def run(
+    close: Annotated[bool, typer.Option(help="also close the latest demo period")] = False,
+) -> None:
+    """Loads all sources, builds, checks, publishes and writes the pages."""
+    platform = _platform()
+    run_id = f"daily {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    with console.status("preparing the warehouse") as status:
+
+        def say(line: str) -> None:
+            console.print(f"  {line}", markup=False, highlight=False)
+            status.update(f"after {line.split(':')[0]}")
+
+        published = daily(platform, run_id, say=say)
+        pages = render(platform)
+        period = platform.period()
+        if close and period.mode == "demo":
+            try:
+                sealed = close_period(platform, period.period_id, say)
+            except CloseRefused:
+                sealed = export(platform, period.period_id)
+    summary = Table(title="Kefu", show_header=False)
+    summary.add_row("publication", f"{published.publication_id} (content {published.content_hash[:16]})")
+    summary.add_row("team overview", str(_page(pages, "team_overview")))
+    summary.add_row("data-quality report", str(_page(pages, "data_quality")))
+    if close and period.mode == "demo":
+        summary.add_row("payroll export (DEMO)", str(sealed.folder))
+        summary.add_row("payroll content", f"{sealed.row_count} rows, sha256 {sealed.content_hash[:16]}")
+    console.print(summary)
+    if published.withheld:
+        console.print(f"scores are withheld because of: {', '.join(published.withheld)}")
+
+
+def _page(pages: list[Path], name: str) -> Path:
+    return next(page for page in pages if page.name == f"{name}.zh-CN.html")
+
+
+@app.command()
+def ingest(
+    source_id: str, entity: str,
+    accept_shrink: Annotated[bool, typer.Option(help="accept a complete read that is much smaller")] = False,
+) -> None:  # fmt: skip
+    """Loads one entity of one source completely."""
+    platform = _platform()
+    prepare(platform)
+    run_id = f"ingest {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    console.print(line_of(ingest_step(platform, run_id, source_id, entity, accept_shrink=accept_shrink)), markup=False)
+
+
+@warehouse_app.command()
+def start() -> None:
+    """Starts the embedded server, or checks the one of WAREHOUSE_URL."""
+    Warehouse(settings()).ensure_running()
+    status()
+
+
+@warehouse_app.command()
+def stop() -> None:
+    """Stops the embedded server; committed data stays."""
+    embedded.stop(settings())
+    console.print("the embedded server is stopped")
+
+
+@warehouse_app.command()
+def status() -> None:
+    """Says where the warehouse is and whether it answers."""
+    found = Warehouse(settings())
+    parameters = found.parameters(Role.OWNER)
+    if found.is_embedded and not embedded.is_running(settings()):
+        console.print("embedded, not running. Remedy: kefu warehouse start")
+        raise typer.Exit(1)
+    with found.connect(Role.OWNER) as connection:
+        version = connection.info.server_version // 10000
+    kind = "embedded" if found.is_embedded else "by WAREHOUSE_URL"
+    console.print(f"{kind}: PostgreSQL {version} at {parameters['host']}:{parameters['port']}/{parameters['dbname']}")
+
+
+@warehouse_app.command()
+def migrate() -> None:
+    """Brings schemas, raw tables and configuration up to date."""
+    for line in prepare(_platform()) or ["nothing to do"]:
+        console.print(line, markup=False, highlight=False)
+
+
+@warehouse_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context, login: Annotated[str, typer.Option(help="login to use")] = "kefu_auditor") -> None:
+    """Opens psql; arguments after -- go to it."""
+    parameters = Warehouse(settings()).parameters(Role(login))
+    environment = {
+        "PGHOST": parameters["host"], "PGPORT": parameters["port"], "PGDATABASE": parameters["dbname"],
+        "PGUSER": parameters["user"], "PGPASSWORD": parameters["password"],
+    }  # fmt: skip
+    sys.exit(subprocess.run([str(embedded.binary("psql")), *context.args], env=environment, cwd=PROJECT).returncode)
+
+
+@config_app.command()
+def check() -> None:
+    """Validates config/ without a database."""
+    from kefu.catalogue.files import KINDS
+
+    objects = _platform().catalogue.objects
+    console.print(", ".join(f"{len(objects[kind.name])} {kind.name}" for kind in KINDS))
+
+
+@config_app.command()
+def apply() -> None:
+    """Validates config/ and writes new versions to the warehouse."""
+    migrate()
+
+
+@config_app.command()
+def generate(
+    check_only: Annotated[bool, typer.Option("--check", help="fail when a generated file is stale")] = False,
+) -> None:
+    """Writes what is generated from config/: measure SQL and JSON Schemas."""
+    from kefu.catalogue.generated import generated_files
+
+    stale = []
+    for path, text in generated_files(_platform().catalogue).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if not check_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    for path in stale:
+        console.print(f"{'stale' if check_only else 'written'}: {path.relative_to(PROJECT)}")
+    if check_only and stale:
+        raise typer.Exit(1)
+
+
+@period_app.command("close")
+def close_command(period_id: PeriodId) -> None:
+    """Calculates a period in its own schema, seals the snapshot and exports it."""
+    sealed = close_period(_platform(), period_id, lambda line: console.print(f"  {line}", markup=False))
+    console.print(f"closed: {sealed.row_count} rows, sha256 {sealed.content_hash}, files in {sealed.folder}")
+
+
+@period_app.command("export")
+def export_command(period_id: PeriodId) -> None:
+    """Writes the files of a closed period again, byte for byte the same."""
+    sealed = export(_platform(), period_id)
+    console.print(f"{sealed.row_count} rows, sha256 {sealed.content_hash}, files in {sealed.folder}")
+
+
+@period_app.command("approve-plan")
+def approve_plan(plan_id: str, version: int, login: str = "kefu_plan_approver") -> None:
+    """Approves a plan version as the given login; the database refuses its author."""
+    with Warehouse(settings()).connect(Role(login)) as connection:
+        connection.execute("select cfg.approve_plan(%s, %s)", [plan_id, version])
+    console.print(f"plan {plan_id} version {version} is approved")
+
+
+@quarantine_app.command("list")
+def list_quarantine() -> None:
+    """Lists open records: where, which field, found, expected, remedy."""
+    from kefu.load.quarantine import open_records
+
+    for record in open_records(Warehouse(settings())):
+        console.print(record.line(), markup=False, highlight=False)
+
+
+@quarantine_app.command()
+def replay(source_id: str, entity: str) -> None:
+    """Reads the payloads of open records again with today's declarations."""
+    from kefu.load.quarantine import replay as replay_records
+
+    platform = _platform()
+    report = replay_records(platform, source_id, entity)
+    console.print(line_of(report), markup=False)

@@ -1,0 +1,222 @@
+"""Publication: results become visible in one transaction, after the gates (DESIGN 4.9)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
+
+from bi.spec import load_contract
+from kefu.pipeline.context import Platform, Scope
+from kefu.warehouse import Role, WarehouseError
+
+# Where each published table comes from: {kpi}, {core} ... stand for the schemas of the calculation. The columns are
+# those of the contract that dashboards are checked against.
+_QUERIES = {
+    "pub_kpi.metric_definition": "select *, metric_version as version from {staging}.stg_cfg__metric",
+    "pub_kpi.team": "select * from {staging}.stg_cfg__team",
+    "pub_kpi.agent": "select agent_key, agent_name, team_key from {core}.dim_agent, {staging}.stg_cfg__period as p"
+    " where valid_from <= p.period_end and valid_to >= p.period_end",
+    "pub_kpi.metric_value": "select * from {kpi}.metric_value",
+    "pub_kpi.metric_reliability": "select r.*, p.name_zh as cohort_name_zh, p.name_en as cohort_name_en"
+    " from {appraisal}.metric_reliability as r join {staging}.stg_cfg__plan as p on r.plan_id = p.plan_id",
+    "pub_appraisal.score": "select * from {appraisal}.score",
+    "pub_appraisal.score_component": "select * from {appraisal}.score_component where is_adjusted",
+    "pub_operations.contradiction": "select * from {operations}.contradiction",
+    "pub_operations.quality_result": "select * from ops.quality_result where calc_id = {calc_id}",
+    # The newest load of each entity; when it ran says nothing about the results, so it is not part of their hash.
+    "pub_operations.load_status": "select distinct on (source_id, entity) source_id, entity, completed_at as loaded_at,"
+    " read_count, inserted_count, unchanged_count, filtered_count, quarantined_count from ops.load"
+    " order by source_id, entity, load_id desc",
+}
+_PUBLICATION = "pub_operations.publication"
+_VOLATILE = {"pub_operations.load_status", _PUBLICATION}
+# A failed critical gate keeps the previous publication; any other failed gate withholds the appraisal only.
+_CRITICAL_GATES = {"critical_checks"}
+_LAYERS = ("staging", "intermediate", "core", "kpi", "appraisal", "operations")
+
+
+class PublicationRefused(WarehouseError):
+    """A critical gate failed and the previous publication stays; the message names the gate."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is visible now. `changed` lists the tables whose rows were replaced."""
+
+    publication_id: int
+    content_hash: str
+    changed: list[str]
+    withheld: list[str]
+
+
+def publish(platform: Platform, scope: Scope) -> Published:
+    """Replaces what changed in `pub_*` in one transaction and records the publication.
+
+    Raises:
+        PublicationRefused: when a critical gate failed; readers then see the old numbers under a banner.
+    """
+    contract = load_contract()
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        _create_tables(connection, contract)
+        gates = connection.execute(
+            sql.SQL("select gate, is_passed, detail_zh, detail_en from {} order by gate").format(
+                sql.Identifier(scope.schema("appraisal"), "close_gate")
+            )
+        ).fetchall()
+        critical = [gate for gate in gates if not gate[1] and gate[0] in _CRITICAL_GATES]
+        if critical:
+            _banner(connection, [gate[2] for gate in critical], [gate[3] for gate in critical])
+            connection.commit()
+            raise PublicationRefused(
+                "the previous publication stays, because: " + "; ".join(f"{gate[0]}: {gate[3]}" for gate in critical)
+            )
+        withheld = [gate[0] for gate in gates if not gate[1]]
+        changed, hashes = [], []
+        for table, query in _QUERIES.items():
+            columns = contract[table]
+            hide = bool(withheld) and table.startswith("pub_appraisal.")
+            source = _source(scope, query, columns, hide)
+            if _replace(connection, table, columns, source):
+                changed.append(table)
+            if table not in _VOLATILE:
+                hashes.append(_content_hash(connection, table, columns))
+        content = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+        publication_id = _record(connection, scope, content, gates, bool(withheld), contract)
+        _grant(connection, contract)
+    return Published(publication_id, content, changed, withheld)
+
+
+def _create_tables(connection: Connection, contract: dict[str, dict[str, str]]) -> None:  # type: ignore[type-arg]
+    for name, columns in contract.items():
+        schema, table = name.split(".")
+        connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+        connection.execute(
+            sql.SQL("create table if not exists {} ({})").format(
+                sql.Identifier(schema, table),
+                sql.SQL(", ").join(
+                    sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))  # type: ignore[arg-type]
+                    for column, kind in columns.items()
+                ),
+            )
+        )
+
+
+def _grant(connection: Connection, contract: dict[str, dict[str, str]]) -> None:  # type: ignore[type-arg]
+    for schema in sorted({name.split(".")[0] for name in contract}):
+        name = sql.Identifier(schema)
+        for statement in ("grant usage on schema {}", "grant select on all tables in schema {}"):
+            connection.execute(sql.SQL(statement + " to kefu_bi, kefu_auditor").format(name))  # type: ignore[arg-type]
+
+
+def _source(scope: Scope, query: str, columns: dict[str, str], hide: bool) -> sql.Composed:
+    schemas = {layer: sql.Identifier(scope.schema(layer)) for layer in _LAYERS}
+    found = sql.SQL(query).format(calc_id=sql.Literal(scope.calc_id), **schemas)  # type: ignore[arg-type]
+    return sql.SQL("select {} from ({}) as found where {}").format(
+        sql.SQL(", ").join(
+            sql.SQL("{0}::{1} as {0}").format(sql.Identifier(column), sql.SQL(kind))  # type: ignore[arg-type]
+            for column, kind in columns.items()
+        ),
+        found,
+        sql.Literal(not hide),
+    )
+
+
+def _replace(connection: Connection, name: str, columns: dict[str, str], source: sql.Composed) -> bool:
+    """Replaces the rows of a table when they differ, as bags, from what it shows."""
+    table = sql.Identifier(*name.split("."))
+    connection.execute(sql.SQL("create temporary table fresh on commit drop as {}").format(source))
+    row = connection.execute(
+        sql.SQL(
+            "select exists ((select * from fresh except all select * from {0})"
+            " union all (select * from {0} except all select * from fresh))"
+        ).format(table)
+    ).fetchone()
+    assert row is not None
+    if row[0]:
+        names = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+        connection.execute(sql.SQL("delete from {}").format(table))
+        connection.execute(sql.SQL("insert into {} ({}) select {} from fresh").format(table, names, names))
+    connection.execute("drop table fresh")
+    return bool(row[0])
+
+
+def _content_hash(connection: Connection, name: str, columns: dict[str, str]) -> str:
+    names = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    row = connection.execute(
+        sql.SQL(
+            "select %s || ' ' || count(*) || ' ' || encode(sha256(convert_to(coalesce(string_agg(line, E'\\n'"
+            " order by line collate \"C\"), ''), 'UTF8')), 'hex') from (select row({})::text as line from {}) as lines"
+        ).format(names, sql.Identifier(*name.split("."))),
+        [name],
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _record(
+    connection: Connection,
+    scope: Scope,
+    content_hash: str,
+    gates: list[tuple[object, ...]],
+    withheld: bool,
+    contract: dict[str, dict[str, str]],  # type: ignore[type-arg]
+) -> int:
+    """Records a publication unless the last one showed the same; returns its number."""
+    mode = connection.execute(
+        sql.SQL("select period_mode from {}").format(sql.Identifier(scope.schema("staging"), "stg_cfg__period"))
+    ).fetchone()
+    assert mode is not None
+    listed = [{"gate": g[0], "is_passed": g[1], "detail_zh": g[2], "detail_en": g[3]} for g in gates]
+    last = connection.execute(
+        "select publication_id, data_cut, as_of, content_hash from ops.publication order by publication_id desc limit 1"
+    ).fetchone()
+    if last and last[1:] == (scope.data_cut, scope.as_of, content_hash):
+        number = int(last[0])
+    else:
+        row = connection.execute(
+            "insert into ops.publication (data_cut, as_of, period_id, period_mode, config_hash, content_hash, gates,"
+            " withheld) values (%s, %s, %s, %s, %s, %s, %s, %s) returning publication_id",
+            [
+                scope.data_cut, scope.as_of, scope.period_id, mode[0], config_hash(connection, scope), content_hash,
+                Jsonb(listed), withheld,
+            ],
+        ).fetchone()  # fmt: skip
+        assert row is not None
+        number = int(row[0])
+    table = sql.Identifier(*_PUBLICATION.split("."))
+    connection.execute(sql.SQL("delete from {}").format(table))
+    connection.execute(
+        sql.SQL("insert into {} ({}) values (%s, %s, %s, %s, %s, %s, %s)").format(
+            table, sql.SQL(", ").join(sql.Identifier(column) for column in contract[_PUBLICATION])
+        ),
+        [
+            number, scope.data_cut, scope.as_of, mode[0],
+            Jsonb({str(g[0]): "passed" if g[1] else str(g[3]) for g in gates}),
+            "有检查未通过，绩效得分暂不公布" if withheld else None,
+            "A check failed, so scores are withheld" if withheld else None,
+        ],
+    )  # fmt: skip
+    return number
+
+
+def _banner(connection: Connection, zh: list[str], en: list[str]) -> None:
+    connection.execute(
+        sql.SQL("update {} set banner_zh = %s, banner_en = %s").format(sql.Identifier(*_PUBLICATION.split("."))),
+        ["数据停留在上一次发布：" + "；".join(zh), "Numbers are those of the last publication: " + "; ".join(en)],
+    )
+
+
+def config_hash(connection: Connection, scope: Scope) -> str:
+    """Returns the SHA-256 over every configuration version in effect when the period starts."""
+    row = connection.execute(
+        "select encode(sha256(convert_to(string_agg(concat_ws(' ', kind, object_id, version, content_hash), E'\\n'"
+        " order by kind, object_id, version), 'UTF8')), 'hex') from (select distinct on (kind, object_id) kind,"
+        " object_id, version, content_hash from cfg.object_version where valid_from <= %s::date"
+        " order by kind, object_id, version desc) as current",
+        [scope.period_start],
+    ).fetchone()
+    assert row is not None
+    return str(row[0])

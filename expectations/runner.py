@@ -56,7 +56,7 @@ def run_suites(
     logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its import sets a level of its own
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     p = warehouse.parameters(Role.TRANSFORMER)
     source = context.data_sources.add_postgres(
         "warehouse",

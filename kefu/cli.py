@@ -205,7 +205,7 @@ def approve_plan(plan_id: str, version: int, login: str = "kefu_plan_approver") 
 @quarantine_app.command("list")
 def list_quarantine() -> None:
     """Lists open records: where, which field, found, expected, remedy."""
-    from kefu.load.quarantine import open_records
+    from kefu.pipeline.quarantine import open_records
 
     for record in open_records(Warehouse(settings())):
         console.print(record.line(), markup=False, highlight=False)
@@ -214,7 +214,7 @@ def list_quarantine() -> None:
 @quarantine_app.command()
 def replay(source_id: str, entity: str) -> None:
     """Reads the payloads of open records again with today's declarations."""
-    from kefu.load.quarantine import replay as replay_records
+    from kefu.pipeline.quarantine import replay as replay_records
 
     platform = _platform()
     report = replay_records(platform, source_id, entity)

@@ -53,7 +53,7 @@ GENERATED = tuple(name for name, field in Settings.model_fields.items() if field
 def settings() -> Settings:
     """Returns the settings of this installation, generating `.env` on the first call."""
     ensure_env(PROJECT / ".env")
-    return Settings()  # type: ignore[call-arg]
+    return Settings()
 
 
 def ensure_env(path: Path) -> None:

@@ -144,7 +144,6 @@ def _compile_dashboard(
                 "description": dashboard.intro.of(language),
                 "caveats": f"{KEY}={prefix}",
                 "width": "full",
-                "auto_apply_filters": True,
                 "parameters": [_parameter(prefix, choice, language) for choice in dashboard.filters],
             },
             dashcards=dashcards,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from bi.metabase.client import Metabase, MetabaseError, field_ids
@@ -88,32 +89,26 @@ class _Walk:
     def _do_collections(self, desired: Desired) -> None:
         known = self._list("/api/collection", archived="false") + self._list("/api/collection", archived="true")
         for wanted in desired.collections:
-            name, parent = wanted.path[-1], self._collections[wanted.path[:-1]] if len(wanted.path) > 1 else None
-            body = {"name": name, "description": wanted.description, "parent_id": parent}
-
-            def find(name: str = name, parent: int | None = parent, known: list[Json] | None = None) -> Json | None:
-                everything = known if known is not None else self._list("/api/collection", archived="false")
-                mine = [
-                    c
-                    for c in everything
-                    if c["name"] == name and _parent(c) == parent and not c.get("personal_owner_id")
-                ]
-                return min(mine, key=lambda c: (bool(c.get("archived")), c["id"]), default=None)
-
-            # Below a collection that is still to be made there is nothing to find.
-            found = None if len(wanted.path) > 1 and parent is None else find(known=known)
             path = " / ".join(wanted.path)
+            parent = self._collections[wanted.path[:-1]] if len(wanted.path) > 1 else None
+            body = {"name": wanted.path[-1], "description": wanted.description, "parent_id": parent}
+            # Below a collection that is still to be made there is nothing to find.
+            found = _choose_collection(known, body) if parent or len(wanted.path) == 1 else None
             if found is None:
                 self._note("create", "collection", path)
-                made = self._client.create("/api/collection", body, find) if self._write else {"id": None}
-                self._collections[wanted.path] = made["id"]
-                continue
-            self._collections[wanted.path] = found["id"]
-            if found.get("archived") or found["description"] != wanted.description:
-                self._note("restore" if found.get("archived") else "update", "collection", path, "description")
+                if self._write:
+                    again = partial(self._find_collection, body)
+                    found = self._client.create("/api/collection", body, again)
+            elif found.get("archived") or found["description"] != wanted.description:
+                details = () if found.get("archived") else ("description",)
+                self._note("restore" if found.get("archived") else "update", "collection", path, *details)
                 if self._write:
                     # A missing `archived` would count as false too; saying it makes that plain.
                     self._client.put(f"/api/collection/{found['id']}", body | {"archived": False})
+            self._collections[wanted.path] = found["id"] if found else None
+
+    def _find_collection(self, body: Json) -> Json | None:
+        return _choose_collection(self._list("/api/collection", archived="false"), body)
 
     def _do_all(
         self, wanted: Iterable[Any], kind: Literal["card", "dashboard"], do: Callable[[Any, list[Json]], None]
@@ -269,6 +264,22 @@ def _choose(known: list[Json], key: str, name: str | None, collection: int | Non
         key=lambda one: (one.get("collection_id") != collection, bool(one.get("archived")), one["id"]),
         default=None,
     )
+
+
+def _choose_collection(known: list[Json], wanted: Json) -> Json | None:
+    """Returns the collection of this name below the same parent; in the trash, where parents are lost, by its text."""
+    ours = [
+        one
+        for one in known
+        if one["name"] == wanted["name"]
+        and not one.get("personal_owner_id")
+        and (
+            one.get("description") == wanted["description"]
+            if one.get("archived")
+            else one["id"] != "root" and _parent(one) == wanted["parent_id"]
+        )
+    ]
+    return min(ours, key=lambda one: (bool(one.get("archived")), one["id"]), default=None)
 
 
 def _parent(collection: Json) -> int | None:

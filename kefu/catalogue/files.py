@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +184,8 @@ def _cross_check(catalogue: Catalogue) -> list[str]:
                 f"{sorted(rules)}. Remedy: use measures of one rule, or say why in mixed_credit_reason"
             )
         for name in named:
-            units = set(measures.facts[measures.measures[name].fact].units) | {"site"}
-            lacking = sorted(set(metric.units) - units)
+            units: set[str] = {*measures.facts[measures.measures[name].fact].units, "site"}
+            lacking = sorted(unit for unit in metric.units if unit not in units)
             if lacking and not all(unit in metric.needs for unit in lacking):
                 problems.append(f"metrics.yml: {metric.metric_id}: measure {name} has no values for {lacking}")
     for plan in catalogue.plans.values():
@@ -200,7 +201,7 @@ def _cross_check(catalogue: Catalogue) -> list[str]:
 
 def _check_plan(plan: Plan, catalogue: Catalogue) -> list[str]:
     problems = []
-    subjective = 0
+    subjective = Decimal(0)
     for entry in plan.metrics:
         metric = catalogue.metrics.get(entry.metric_id)
         where = f"plans/{plan.plan_id}.yml: {entry.metric_id}"

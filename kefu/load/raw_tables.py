@@ -55,7 +55,7 @@ def _ensure(connection: psycopg.Connection, system: System) -> list[str]:
     connection.execute(sql.SQL("create schema if not exists {}").format(name))
     connection.execute(sql.SQL("grant usage on schema {} to kefu_loader, kefu_transformer, kefu_auditor").format(name))
     for entity in system.entities.values():
-        found = dict(
+        found: dict[str, str] = dict(
             connection.execute(
                 "select column_name::text, data_type::text from information_schema.columns"
                 " where table_schema = %s and table_name = %s",
@@ -66,7 +66,7 @@ def _ensure(connection: psycopg.Connection, system: System) -> list[str]:
         table = sql.Identifier(schema, entity.name)
         if not found:
             columns = [
-                sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))  # type: ignore[arg-type]
+                sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
                 for column, kind in (declared | LOG_COLUMNS).items()
             ]
             connection.execute(sql.SQL("create table {} ({})").format(table, sql.SQL(", ").join(columns)))
@@ -87,7 +87,7 @@ def _ensure(connection: psycopg.Connection, system: System) -> list[str]:
                     sql.SQL("alter table {} add column {} {}").format(
                         table,
                         sql.Identifier(column),
-                        sql.SQL(kind),  # type: ignore[arg-type]
+                        sql.SQL(kind),
                     )
                 )
                 changed.append(f"{schema}.{entity.name}.{column}")

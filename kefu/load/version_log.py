@@ -111,7 +111,7 @@ class _Collected:
 
 def _create_staging(connection: psycopg.Connection, staging: sql.Identifier, request: LoadRequest) -> None:
     columns = [
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))  # type: ignore[arg-type]
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
         for name, kind in postgres_columns(request.entity).items()
     ]
     connection.execute(sql.SQL("drop table if exists {}").format(staging))
@@ -164,10 +164,7 @@ def _refuse_shrunken(connection: psycopg.Connection, request: LoadRequest, repor
 
 
 def _fields(names: Iterable[str], prefix: str = "") -> sql.Composed:
-    return sql.SQL(", ").join(
-        sql.SQL(prefix) + sql.Identifier(name)  # type: ignore[arg-type]
-        for name in names
-    )
+    return sql.SQL(", ").join(sql.SQL(prefix) + sql.Identifier(name) for name in names)
 
 
 def _keyed(staging: sql.Identifier, request: LoadRequest) -> sql.Composed:
@@ -292,7 +289,7 @@ def _store_texts(
     if not texts:
         return
     log = sql.Identifier(raw_schema(request.system), request.entity.name)
-    keys = dict(
+    keys: dict[int, str] = dict(
         connection.execute(
             sql.SQL(
                 "select _load_row, _key from {} where _source_id = %s and _load_seq = %s and not _is_deleted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import Connection, sql
@@ -89,7 +90,7 @@ def publish(platform: Platform, scope: Scope) -> Published:
     return Published(publication_id, content, changed, withheld)
 
 
-def _create_tables(connection: Connection, contract: dict[str, dict[str, str]]) -> None:  # type: ignore[type-arg]
+def _create_tables(connection: Connection, contract: Mapping[str, Mapping[str, str]]) -> None:
     for name, columns in contract.items():
         schema, table = name.split(".")
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
@@ -97,34 +98,32 @@ def _create_tables(connection: Connection, contract: dict[str, dict[str, str]]) 
             sql.SQL("create table if not exists {} ({})").format(
                 sql.Identifier(schema, table),
                 sql.SQL(", ").join(
-                    sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))  # type: ignore[arg-type]
-                    for column, kind in columns.items()
+                    sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()
                 ),
             )
         )
 
 
-def _grant(connection: Connection, contract: dict[str, dict[str, str]]) -> None:  # type: ignore[type-arg]
+def _grant(connection: Connection, contract: Mapping[str, Mapping[str, str]]) -> None:
     for schema in sorted({name.split(".")[0] for name in contract}):
         name = sql.Identifier(schema)
         for statement in ("grant usage on schema {}", "grant select on all tables in schema {}"):
-            connection.execute(sql.SQL(statement + " to kefu_bi, kefu_auditor").format(name))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement + " to kefu_bi, kefu_auditor").format(name))
 
 
-def _source(scope: Scope, query: str, columns: dict[str, str], hide: bool) -> sql.Composed:
+def _source(scope: Scope, query: str, columns: Mapping[str, str], hide: bool) -> sql.Composed:
     schemas = {layer: sql.Identifier(scope.schema(layer)) for layer in _LAYERS}
-    found = sql.SQL(query).format(calc_id=sql.Literal(scope.calc_id), **schemas)  # type: ignore[arg-type]
+    found = sql.SQL(query).format(calc_id=sql.Literal(scope.calc_id), **schemas)
     return sql.SQL("select {} from ({}) as found where {}").format(
         sql.SQL(", ").join(
-            sql.SQL("{0}::{1} as {0}").format(sql.Identifier(column), sql.SQL(kind))  # type: ignore[arg-type]
-            for column, kind in columns.items()
+            sql.SQL("{0}::{1} as {0}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()
         ),
         found,
         sql.Literal(not hide),
     )
 
 
-def _replace(connection: Connection, name: str, columns: dict[str, str], source: sql.Composed) -> bool:
+def _replace(connection: Connection, name: str, columns: Mapping[str, str], source: sql.Composed) -> bool:
     """Replaces the rows of a table when they differ, as bags, from what it shows."""
     table = sql.Identifier(*name.split("."))
     connection.execute(sql.SQL("create temporary table fresh on commit drop as {}").format(source))
@@ -143,7 +142,7 @@ def _replace(connection: Connection, name: str, columns: dict[str, str], source:
     return bool(row[0])
 
 
-def _content_hash(connection: Connection, name: str, columns: dict[str, str]) -> str:
+def _content_hash(connection: Connection, name: str, columns: Mapping[str, str]) -> str:
     names = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
     row = connection.execute(
         sql.SQL(
@@ -162,7 +161,7 @@ def _record(
     content_hash: str,
     gates: list[tuple[object, ...]],
     withheld: bool,
-    contract: dict[str, dict[str, str]],  # type: ignore[type-arg]
+    contract: Mapping[str, Mapping[str, str]],
 ) -> int:
     """Records a publication unless the last one showed the same; returns its number."""
     mode = connection.execute(

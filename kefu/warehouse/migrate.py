@@ -26,7 +26,7 @@ def migrate(warehouse: Warehouse) -> list[str]:
             "create schema if not exists kefu_migration; create table if not exists kefu_migration.applied"
             " (name text primary key, sha256 text not null, applied_at timestamptz not null default now())"
         )
-        known = dict(connection.execute("select name, sha256 from kefu_migration.applied").fetchall())
+        known: dict[str, str] = dict(connection.execute("select name, sha256 from kefu_migration.applied").fetchall())
         applied = []
         for path in sorted(FOLDER.glob("*.sql")):
             body = path.read_text(encoding="utf-8")

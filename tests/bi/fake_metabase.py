@@ -1,7 +1,8 @@
 """A Metabase of paper: a loopback server with the habits that API-FACTS lists, the nasty ones above all.
 
 * PUT of a dashboard replaces all dashcards and tabs; unknown ids become new rows with new ids.
-* Lists leave out archived objects; a dashboard leaves out dashcards whose card is archived.
+* Archiving a collection moves it to the trash with everything in it. Lists leave out archived objects; a dashboard
+  leaves out dashcards whose card is archived.
 * `template-tags` come back as a list, queries with new `lib/uuid` and added keys; entity ids are made here.
 * Keys nobody declared are dropped, empty descriptions refused, passwords hidden, POST of dashcards ignored.
 * On request it is busy (429, 503) or loses the answer to a POST that it has carried out.
@@ -31,6 +32,7 @@ DASHBOARD_KEYS = {
     "name", "description", "caveats", "parameters", "width", "archived", "auto_apply_filters", "collection_id",
     "collection_position", "cache_ttl", "dashcards", "tabs",
 }  # fmt: skip
+TRASH = "/990/"
 COLLECTION_KEYS = {"name", "description", "parent_id", "archived"}
 
 
@@ -184,8 +186,17 @@ class FakeMetabase:
 
     def _put_collection(self, collection_id: int, _: Any, body: Json) -> Json:
         self._refuse_empty(body)
-        self.collections[collection_id].update({"archived": False} | _known(body, COLLECTION_KEYS - {"parent_id"}))
-        return self.collections[collection_id]
+        collection = self.collections[collection_id]
+        was = collection["archived"]
+        collection.update({"archived": False} | _known(body, COLLECTION_KEYS - {"parent_id"}))
+        if collection["archived"] != was:
+            parent = self.collections.get(body.get("parent_id") or 0)
+            home = f"{parent['location']}{parent['id']}/" if parent else "/"
+            collection["location"] = TRASH if collection["archived"] else home
+            for one in [*self.cards.values(), *self.dashboards.values()]:
+                if one["collection_id"] == collection_id:
+                    one["archived"] = collection["archived"]
+        return collection
 
     def _list(self, objects: dict[int, Json], parameters: dict[str, str]) -> list[Json]:
         wanted = parameters.get("f") == "archived"

@@ -69,8 +69,7 @@ class Page(HTMLParser):
         return " ".join(text for _, text in self.texts)
 
     def row(self, start: str) -> list[str]:
-        (found,) = [row for row in self.rows if row and row[0].startswith(start)]
-        return found
+        return next(row for row in self.rows if row and row[0].startswith(start))
 
     def tile(self, title: str) -> str:
         (found,) = [part for part in self.source.split('<li class="tile">')[1:] if f"<h4>{title}</h4>" in part]
@@ -237,7 +236,7 @@ def test_scores_open_into_their_components(pages: dict[str, Page]) -> None:
     assert source.count("<details><summary>How the score came about") == 12
     scores = [row for row in pages["team_overview.en"].rows if len(row) == 9 and row[0] == "李娜"]
     assert scores[0][1].startswith("85.07") and scores[0][2] == "A"
-    after = source.split("85.07")[1]
+    after = source.partition("85.07")[2]
     nested = after[after.index("<details>") : after.index("</details>")]
     points = re.findall(r'<td class="end" data-sort="([\d.]+)">[\d.]+</td>\s*<td class="start"', nested)
     assert round(sum(map(float, points)), 2) == 85.07
@@ -345,8 +344,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 MEASURE = """<script>addEventListener("load", function () {
   %s
-  parent.postMessage(location.pathname.split("/").pop() + " " + innerWidth + " " + document.documentElement.scrollWidth +
-    " " + document.querySelectorAll(".measures tbody tr:not([hidden])").length, "*");
+  parent.postMessage(location.pathname.split("/").pop() + " " + innerWidth + " " +
+    document.documentElement.scrollWidth + " " +
+    document.querySelectorAll(".measures tbody tr:not([hidden])").length, "*");
 });</script></body>"""
 
 CHOOSE_VIP = """var team = document.querySelector("[data-filter=team]");

@@ -845,7 +845,7 @@ def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
     """Queue visits of both channels.
 
     A call is abandoned only by ABANDON: time-outs and key exits are offered, neither answered nor abandoned. A chat
-    that nobody took is abandoned when the visitor left. A visit without a recorded end is not known yet and not counted.
+    that nobody took is abandoned when the visitor left. A visit without a recorded end is not counted: not known yet.
     """
     stays = [
         QueueStay(

@@ -53,7 +53,9 @@ def run_suites(
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx  # three seconds that only checks should pay
 
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its import sets a level of its own
+    # Its import sets levels of its own, one of them for a module.
+    for name in ("great_expectations", "great_expectations.data_context.types.base"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]

@@ -99,7 +99,7 @@ class _Walk:
                 if self._write:
                     again = partial(self._find_collection, body)
                     found = self._client.create("/api/collection", body, again)
-            elif found.get("archived") or found["description"] != wanted.description:
+            elif found.get("archived") or found.get("description") != wanted.description:
                 details = () if found.get("archived") else ("description",)
                 self._note("restore" if found.get("archived") else "update", "collection", path, *details)
                 if self._write:
@@ -247,23 +247,15 @@ def _key_of(one: Json) -> str | None:
 
 
 def _choose(known: list[Json], key: str, name: str | None, collection: int | None) -> Json | None:
-    """Returns the object with this key, our own collection first: a copy that somebody made carries the key too.
+    """Returns the object with this key from our collection or the trash.
 
-    An object of the same name in our collection that carries no key is taken over: it was made by a run that was
-    interrupted, or its key was edited away.
+    A copy that somebody keeps elsewhere carries the key too and is left alone. An object of the same name in our
+    collection that carries no key is taken over: its run was interrupted, or its key was edited away.
     """
-    ours = [one for one in known if _key_of(one) == key]
-    if not ours and collection is not None:
-        ours = [
-            one
-            for one in known
-            if _key_of(one) is None and one["name"] == name and one.get("collection_id") == collection
-        ]
-    return min(
-        ours,
-        key=lambda one: (one.get("collection_id") != collection, bool(one.get("archived")), one["id"]),
-        default=None,
-    )
+    near = [one for one in known if one.get("archived") or (collection and one.get("collection_id") == collection)]
+    ours = [one for one in near if _key_of(one) == key]
+    ours = ours or [one for one in near if not one.get("archived") and _key_of(one) is None and one["name"] == name]
+    return min(ours, key=lambda one: (bool(one.get("archived")), one["id"]), default=None)
 
 
 def _choose_collection(known: list[Json], wanted: Json) -> Json | None:

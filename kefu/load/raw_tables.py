@@ -20,10 +20,12 @@ _POSTGRES_TYPES = {
 LOG_COLUMNS = {
     "_source_id": 'text collate "C" not null',
     "_key": 'text collate "C" not null',
-    "_row_hash": "bytea not null",
+    "_row_hash": "uuid not null",
     "_source_version": "bigint",
     "_load_seq": "bigint not null",
     "_load_row": "bigint not null",
+    # Whether the key had a version before this one.
+    "_is_change": "boolean not null",
     "_is_deleted": "boolean not null",
 }
 
@@ -73,8 +75,12 @@ def _ensure(connection: psycopg.Connection, system: System) -> list[str]:
             connection.execute(
                 sql.SQL(
                     "create unique index {} on {} (_source_id, _key, _source_version, _load_seq, _load_row)"
-                    " include (_row_hash, _is_deleted)"
                 ).format(sql.Identifier(f"{entity.name}_log"), table)
+            )
+            connection.execute(
+                sql.SQL("create index {} on {} (_source_id, _key) where _is_change").format(
+                    sql.Identifier(f"{entity.name}_changes"), table
+                )
             )
             connection.execute(sql.SQL("comment on table {} is {}").format(table, sql.Literal(entity.description)))
             connection.execute(sql.SQL("grant select, insert on {} to kefu_loader").format(table))

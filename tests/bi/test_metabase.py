@@ -209,7 +209,8 @@ def _rename_card(fake: FakeMetabase) -> None:
 
 
 def _archive_card(fake: FakeMetabase) -> None:
-    _named(fake, "card", "data_quality.zh-CN.checks")["archived"] = True
+    card = _named(fake, "card", "data_quality.zh-CN.checks")
+    card |= {"archived": True, "collection_id": 990}  # the trash
 
 
 def _move_dashcard(fake: FakeMetabase) -> None:
@@ -239,7 +240,8 @@ def _drop_parameter(fake: FakeMetabase) -> None:
 
 
 def _archive_dashboard(fake: FakeMetabase) -> None:
-    _named(fake, "dashboard", "data_quality.en")["archived"] = True
+    dashboard = _named(fake, "dashboard", "data_quality.en")
+    dashboard |= {"archived": True, "collection_id": 990}
 
 
 def _forget_key(fake: FakeMetabase) -> None:
@@ -262,14 +264,14 @@ def _trash_collection(fake: FakeMetabase) -> None:
         (_edit_sql, "update card team_overview.en.teams: dataset_query"),
         (_edit_tag, "update card team_overview.en.teams: dataset_query"),
         (_rename_card, "update card data_quality.zh-CN.checks: name"),
-        (_archive_card, "restore card data_quality.zh-CN.checks"),
+        (_archive_card, "restore card data_quality.zh-CN.checks: collection_id"),
         (_move_dashcard, "update dashboard team_overview.en: dashcard team_overview.en.trend.heading differs in col"),
         (_remove_dashcard, f"update dashboard team_overview.en: dashcard {CONVERSATIONS} is missing"),
         (_unmap_filter, f"update dashboard team_overview.en: dashcard {HEADLINE} differs in parameter_mappings"),
         (_add_stranger, "update dashboard team_overview.en: 1 dashcards are not declared"),
         (_add_tab, "update dashboard data_quality.en: 1 tabs are not declared"),
         (_drop_parameter, "update dashboard team_overview.zh-CN: parameters"),
-        (_archive_dashboard, "restore dashboard data_quality.en"),
+        (_archive_dashboard, "restore dashboard data_quality.en: collection_id"),
         (_forget_key, "update card data_quality.en.loads: visualization_settings"),
         (_trash_collection, "restore collection Kefu 客服绩效 / English"),
         (_describe_collection, "update collection Kefu 客服绩效 / English: description"),
@@ -329,8 +331,10 @@ def test_what_is_declared_no_more_is_archived_and_what_is_not_ours_stays(
     assert "archive dashboard data_quality.en" in archived and "archive card team_overview.en.retired" in archived
     assert len(archived) == 2 * (6 + 1) + 1
     assert not copied["archived"] and not own["archived"] and kept["archived"]
+    kept["collection_id"] = 990  # where the trash shows it
     assert len(applied.cards) == 44 + 3, "nothing is deleted"
     assert apply(client, site, database_id).exit_code == 0 and not kept["archived"], "and all of it comes back"
+    assert (copied["name"], copied["collection_id"]) == ("My loads", None)
 
 
 # --- trouble ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from kefu.warehouse import Role, WarehouseError
 _QUERIES = {
     "pub_kpi.metric_definition": "select *, metric_version as version from {staging}.stg_cfg__metric",
     "pub_kpi.team": "select * from {staging}.stg_cfg__team",
+    "pub_kpi.queue": "select * from {staging}.stg_cfg__queue",
     "pub_kpi.agent": "select agent_key, agent_name, team_key from {core}.dim_agent, {staging}.stg_cfg__period as p"
     " where valid_from <= p.period_end and valid_to >= p.period_end",
     "pub_kpi.metric_value": "select * from {kpi}.metric_value",
@@ -36,6 +37,8 @@ _PUBLICATION = "pub_operations.publication"
 _VOLATILE = {"pub_operations.load_status", _PUBLICATION}
 # A failed critical gate keeps the previous publication; any other failed gate withholds the appraisal only.
 _CRITICAL_GATES = {"critical_checks"}
+# How PostgreSQL spells out what the contract abbreviates.
+_SPELLED_OUT = {"timestamptz": "timestamp with time zone"}
 _LAYERS = ("staging", "intermediate", "core", "kpi", "appraisal", "operations")
 
 
@@ -91,12 +94,23 @@ def publish(platform: Platform, scope: Scope) -> Published:
 
 
 def _create_tables(connection: Connection, contract: Mapping[str, Mapping[str, str]]) -> None:
+    """Makes the published tables; one whose columns are no longer those of the contract is made anew."""
     for name, columns in contract.items():
         schema, table = name.split(".")
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+        found = connection.execute(
+            "select attname::text, atttypid::regtype::text from pg_attribute"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum",
+            [name],
+        ).fetchall()
+        declared = [(column, _SPELLED_OUT.get(kind, kind)) for column, kind in columns.items()]
+        if found == declared:
+            continue
+        identifier = sql.Identifier(schema, table)
+        connection.execute(sql.SQL("drop table if exists {}").format(identifier))
         connection.execute(
-            sql.SQL("create table if not exists {} ({})").format(
-                sql.Identifier(schema, table),
+            sql.SQL("create table {} ({})").format(
+                identifier,
                 sql.SQL(", ").join(
                     sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()
                 ),

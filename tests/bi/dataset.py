@@ -18,6 +18,8 @@ NASTY_NAME = "<script>alert('赵敏')</script>"
 
 Row = tuple[Any, ...]
 
+QUEUES = ("svc-general", "svc-billing", "svc-vip", "cs", "billing", "vip")
+
 
 def tables() -> dict[str, list[Row]]:
     """Rows of every published table, in the column order of the contract."""
@@ -33,6 +35,7 @@ def tables() -> dict[str, list[Row]]:
         scores.append(score)
         components += own
     return written | {
+        "pub_kpi.queue": [(key, f"{key} 队列", f"{key} queue") for key in QUEUES],
         "pub_kpi.metric_value": values,
         "pub_appraisal.score": scores,
         "pub_appraisal.score_component": components,
@@ -64,7 +67,7 @@ def _value(
     """One row of metric_value; `unit` is `kind key channel`, `half` the half width of the interval."""
     span = ("day", day.isoformat(), day, day) if day else ("period", PERIOD, START, END)
     low, high = (None, None) if value is None or half is None else (value - half, value + half)
-    return (*unit.split(), metric, 1, *span, n, value, low, high, why)
+    return (*unit.split(), metric, 1, *span, None, None, n, value, low, high, why)
 
 
 def _site() -> list[Row]:

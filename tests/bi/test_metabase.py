@@ -441,7 +441,7 @@ def test_the_sync_is_awaited_and_what_is_missing_named(fake: FakeMetabase, clien
     fake.polls_until_synced = 3
     wait_for_sync(client, database_id, seconds=0)
     assert fake.databases[database_id]["initial_sync_status"] == "complete"
-    assert len(field_ids(client, database_id)) == len(load_contract()) == 11
+    assert len(field_ids(client, database_id)) == len(load_contract()) == 12
     del fake.tables["pub_appraisal.score"]
     with pytest.raises(MetabaseError, match=r"table pub_appraisal.score is missing. Remedy: run `kefu publish`"):
         wait_for_sync(client, database_id, polls=4, seconds=0)

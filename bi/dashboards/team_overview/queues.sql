@@ -8,7 +8,9 @@ with period as (
 )
 
 select
-    metric_value.unit_key as queue,
+    queue.queue_key,
+    queue.name_zh as queue_name_zh,
+    queue.name_en as queue_name_en,
     metric_value.channel,
     metric_value.value,
     metric_value.interval_low,
@@ -26,6 +28,7 @@ inner join pub_kpi.metric_value on period.period_id = metric_value.period_id
 inner join pub_kpi.metric_definition
     on metric_value.metric_id = metric_definition.metric_id
     and metric_value.metric_version = metric_definition.version
+inner join pub_kpi.queue on metric_value.unit_key = queue.queue_key
 where
     metric_value.unit_kind = 'queue'
     and metric_value.period_kind = 'period'

@@ -29,6 +29,8 @@ app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(config_app, name="config")
 app.add_typer(period_app, name="period")
 app.add_typer(quarantine_app, name="quarantine")
+text_app = typer.Typer(no_args_is_help=True, help="Stored message text.")
+app.add_typer(text_app, name="text")
 console = Console()
 PeriodId = Annotated[str, typer.Argument(help="id in config/periods.yml")]
 
@@ -219,3 +221,15 @@ def replay(source_id: str, entity: str) -> None:
     platform = _platform()
     report = replay_records(platform, source_id, entity)
     console.print(line_of(report), markup=False)
+
+
+@text_app.command()
+def purge(
+    days: Annotated[int, typer.Option(min=1, help="keep text that was stored at most so many days ago")] = 120,
+) -> None:
+    """Deletes message text past its retention; counts, features and scores stay."""
+    with Warehouse(settings()).connect(Role.TEXT) as connection:
+        deleted = connection.execute(
+            "delete from vault.message_text where stored_at < now() - make_interval(days => %s)", [days]
+        ).rowcount
+    console.print(f"{deleted} texts deleted, those of the last {days} days kept")

@@ -17,8 +17,9 @@ select
     employee_number as agent_key,
     team_key,
     valid_from,
-    -- People write the first day on which a row no longer holds.
-    coalesce(
+    -- People write the first day on which a row no longer holds. A later row ends an earlier one, so rows never
+    -- overlap and no join can find two; least() leaves out what is not known.
+    least(
         valid_to - 1,
         lead(valid_from) over (partition by employee_number order by valid_from) - 1,
         'infinity'::date

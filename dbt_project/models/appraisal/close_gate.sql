@@ -74,7 +74,10 @@ gates as (
         count(*) > 0 and bool_and(plan_sum = 100) as is_passed,
         '方案权重合计须为100' as detail_zh,
         'the weights of a plan add up to 100' as detail_en
-    from (select sum(nominal_weight) as plan_sum from plan_metrics group by plan_id) as sums
+    from (
+        select sum(nominal_weight) as plan_sum from plan_metrics
+        group by plan_id
+    ) as sums
 
     union all
 

@@ -9,7 +9,7 @@ defaults as (
     select
         body #>> '{weights, scope}' as scope,
         (body #>> '{weights, cap}')::numeric as cap
-    from ({{ current_config('defaults') }}) as objects
+    from ({{ current_config('defaults') }}) as current_defaults
 
 ),
 
@@ -48,7 +48,9 @@ started as (
 by_dimension as (
 
     select
-        *,
+        started.*,
+        defaults.scope,
+        defaults.cap,
         case
             when defaults.scope = 'dimension_first' and started.is_objective_candidate
                 then started.nominal_weight * least(
@@ -94,14 +96,14 @@ levels as (
             freed - coalesce(
                 sum(nominal_weight * room) over (
                     partition by period_id, plan_id, agent_key, is_adjusted
-                    order by is_objective_candidate desc, room, metric_id
+                    order by is_objective_candidate desc, room asc, metric_id asc
                     rows between unbounded preceding and 1 preceding
                 ), 0
             )
         ) / nullif(
             sum(case when is_objective_candidate then nominal_weight else 0 end) over (
                 partition by period_id, plan_id, agent_key, is_adjusted
-                order by is_objective_candidate desc, room, metric_id
+                order by is_objective_candidate desc, room asc, metric_id asc
                 rows between current row and unbounded following
             ), 0
         ) as level_here
@@ -137,7 +139,6 @@ remaining as (
     from in_plan
     window of_agent as (partition by period_id, plan_id, agent_key, is_adjusted)
 
-
 ),
 
 weighed as (
@@ -167,7 +168,7 @@ rounded as (
         round(sum(weight) over of_agent, 10) - sum(round(weight, 10)) over of_agent as residue,
         row_number() over (
             partition by period_id, plan_id, agent_key, is_adjusted
-            order by weight desc, metric_id
+            order by weight desc, metric_id asc
         ) as weight_rank
     from weighed
     window of_agent as (partition by period_id, plan_id, agent_key, is_adjusted)

@@ -31,7 +31,7 @@ defaults as (
         (body #>> '{g, zero_below}')::numeric as zero_below,
         (body #>> '{g, full_from}')::numeric as full_from,
         (body #>> '{cohort, min_agents}')::integer as min_agents
-    from ({{ current_config('defaults') }}) as objects
+    from ({{ current_config('defaults') }}) as current_defaults
 
 ),
 

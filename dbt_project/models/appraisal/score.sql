@@ -29,7 +29,7 @@ plans as (
 defaults as (
 
     select (body #>> '{weights, min_own_data}')::numeric as min_own_data
-    from ({{ current_config('defaults') }}) as objects
+    from ({{ current_config('defaults') }}) as current_defaults
 
 ),
 

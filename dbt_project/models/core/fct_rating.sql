@@ -45,7 +45,7 @@ defaults as (
     select
         (body #>> '{rating, window_h}')::numeric as window_hours,
         (body #>> '{rating, max_per_customer_agent}')::integer as most_per_customer_and_agent
-    from ({{ current_config('defaults') }}) as objects
+    from ({{ current_config('defaults') }}) as current_defaults
 
 ),
 

@@ -7,7 +7,7 @@ with assignments as (
         valid_to,
         row_number() over (
             partition by employee_number, valid_from
-            order by known_from desc, team_key
+            order by known_from desc, team_key asc
         ) as knowledge_rank
     from {{ ref('stg_tabular__team_assignment') }}
 

@@ -22,7 +22,7 @@ latest as (
         valid_to,
         row_number() over (
             partition by source_id, account, valid_from
-            order by known_from desc, employee_number
+            order by known_from desc, employee_number asc
         ) as knowledge_rank
     from identities
 

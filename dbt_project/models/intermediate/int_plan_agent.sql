@@ -27,5 +27,5 @@ select
 from plans
 cross join period
 inner join teams
-    on teams.valid_from <= period.period_end and teams.valid_to >= period.period_start
+    on period.period_end >= teams.valid_from and period.period_start <= teams.valid_to
 group by plans.plan_id, plans.plan_version, plans.role, period.period_id, teams.agent_key

@@ -43,11 +43,12 @@ chat_ratings as (
         survey_items.answered_at,
         stars.rating_value::integer as rating_value
     from survey_items
-    cross join lateral (
-        values
-        ('max_stars_1', survey_items.max_stars_1),
-        ('max_stars_2', survey_items.max_stars_2)
-    ) as stars (instrument_account, rating_value)
+    cross join
+        lateral (
+            values
+            ('max_stars_1', survey_items.max_stars_1),
+            ('max_stars_2', survey_items.max_stars_2)
+        ) as stars (instrument_account, rating_value)
     where stars.rating_value > 0
 
     union all

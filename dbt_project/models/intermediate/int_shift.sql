@@ -29,7 +29,7 @@ attendance_days as (
         required_seconds,
         row_number() over (
             partition by employee_number, attendance_date
-            order by required_seconds desc, attendance_id
+            order by required_seconds desc, attendance_id asc
         ) as day_rank
     from {{ ref('stg_tabular__attendance_day') }}
 
@@ -82,16 +82,17 @@ leave_days as (
 
     select
         leave_requests.employee_number,
-        days.leave_date::date as leave_date,
+        leave_day.leave_date::date as leave_date,
         min(leave_requests.source_id) as source_id,
         bool_or(
-            not (days.leave_date = leave_requests.start_date and leave_requests.start_part <> 'full_day')
-            and not (days.leave_date = leave_requests.end_date and leave_requests.end_part <> 'full_day')
+            not (leave_day.leave_date = leave_requests.start_date and leave_requests.start_part <> 'full_day')
+            and not (leave_day.leave_date = leave_requests.end_date and leave_requests.end_part <> 'full_day')
         ) as is_full_day
     from leave_requests
-    cross join lateral
-        generate_series(leave_requests.start_date, leave_requests.end_date, interval '1 day') as days (leave_date)
-    group by leave_requests.employee_number, days.leave_date
+    cross join
+        lateral
+        generate_series(leave_requests.start_date, leave_requests.end_date, interval '1 day') as leave_day (leave_date)
+    group by leave_requests.employee_number, leave_day.leave_date
 
 ),
 

@@ -31,7 +31,7 @@ period as (
 interval_default as (
 
     select (body #>> '{interval, z}')::numeric as z
-    from ({{ current_config('defaults') }}) as objects
+    from ({{ current_config('defaults') }}) as current_defaults
 
 ),
 
@@ -39,17 +39,17 @@ units as (
 
     select
         'agent' as unit_kind,
-        agent_key as unit_key
-    from {{ ref('int_agent_team') }}
+        teams.agent_key as unit_key
+    from {{ ref('int_agent_team') }} as teams
     cross join period
-    where valid_from <= period.period_end and valid_to >= period.period_start
+    where teams.valid_from <= period.period_end and teams.valid_to >= period.period_start
     union
     select
-        unit_kind,
-        unit_key
+        measures.unit_kind,
+        measures.unit_key
     from measures
     cross join period
-    where business_date between period.period_start and period.period_end
+    where measures.business_date between period.period_start and period.period_end
     union
     select
         'team' as unit_kind,

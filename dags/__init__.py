@@ -1,0 +1,1 @@
+"""Airflow DAGs: wiring only. What a task does is a plain function in `dags.steps`."""

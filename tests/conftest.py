@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from kefu.payroll import Close, close_period
+from kefu.pipeline.context import Platform
+from kefu.pipeline.run import daily
 from kefu.settings import PROJECT, Settings, _free_port, ensure_env
 from kefu.warehouse import Role, Warehouse, embedded
 from kefu.warehouse.migrate import migrate
+from tests.e2e.planting import plant
+from tests.e2e.support import Line, configuration, copy_database, watched_commands
+
+Copy = Callable[[Platform, str], Platform]
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +50,40 @@ def warehouse(settings: Settings, request: pytest.FixtureRequest) -> Warehouse:
 def project() -> Path:
     """The folder of the project."""
     return PROJECT
+
+
+@pytest.fixture(scope="session")
+def line(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Line:
+    """The complete daily run over the recordings, once for all tests; its database is only read and copied."""
+    configured = settings.model_copy(update={"kefu_config_dir": configuration(tmp_path_factory.mktemp("line"))})
+    platform = Platform(configured, "t_line")
+    said: list[str] = []
+    with watched_commands() as commands:
+        published = daily(platform, "first run", say=said.append)
+    return Line(platform, published, said, commands)
+
+
+@pytest.fixture(scope="session")
+def copy_of(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Gives an installation of its own over a copy of another one's warehouse: `copy_of(line.platform, "t_name")`."""
+
+    def copy(platform: Platform, name: str) -> Platform:
+        return copy_database(platform, settings, name, tmp_path_factory.mktemp(name))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def closed(line: Line, copy_of: Copy) -> tuple[Platform, Close]:
+    """The demo period, closed once for all tests; its database is only read and copied."""
+    platform = copy_of(line.platform, "t_closed")
+    return platform, close_period(platform, "2026_11_demo")
+
+
+@pytest.fixture(scope="session")
+def planted(line: Line, copy_of: Copy, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """A copy of the line into which a later run has loaded what `tests.e2e.planting` put into the sources."""
+    platform = copy_of(line.platform, "t_planted")
+    plant(platform, tmp_path_factory.mktemp("sources"))
+    daily(platform, "later run")
+    return platform

@@ -1,0 +1,290 @@
+"""What the tasks do: the functions of `kefu.pipeline`, each on a platform of its own.
+
+A task is a process, so the warehouse's lock cannot be held from the first step of a run to the last. Instead every
+step takes it for itself and checks that no later run has begun in between; numbers of two runs never mix.
+Imports are inside because Airflow reads this file whenever it reads a DAG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from connectors.contract import Window
+    from kefu.pipeline.context import Platform, Scope
+
+# Kinds of runs that build the live line.
+_LIVE = ["daily", "build"]
+
+
+def platform() -> Platform:
+    """Returns the installation; the variable KEFU_DATABASE names another database of its server."""
+    import os
+
+    from kefu.pipeline.context import Platform
+    from kefu.settings import settings
+
+    return Platform(settings(), os.environ.get("KEFU_DATABASE", "kefu"))
+
+
+def period_of(params: Mapping[str, Any], events: Mapping[Any, Sequence[Any]] | None = None) -> str:
+    """Returns the period a run is for: its parameter, else what the newest triggering asset event says.
+
+    Raises:
+        ValueError: when neither names one.
+    """
+    if params.get("period_id"):
+        return str(params["period_id"])
+    found = [event for group in (events or {}).values() for event in group if event.extra.get("period_id")]
+    if not found:
+        raise ValueError(
+            "this run has no period: found neither the parameter period_id nor a triggering asset event that names"
+            " one, expected a period_id of config/periods.yml. Remedy: trigger it again with the configuration"
+            ' {"period_id": "..."}'
+        )
+    return str(max(found, key=lambda event: event.timestamp).extra["period_id"])
+
+
+def window_of(start: str | datetime | None, end: str | datetime | None) -> dict[str, str]:
+    """Returns an interval as JSON, both ends ISO 8601 with offset.
+
+    Raises:
+        ValueError: when the run has no interval or an empty one.
+    """
+    if start is None or end is None:
+        raise ValueError(
+            "this run has no data interval: found no logical date, expected a scheduled, backfill or dated manual run."
+            " Remedy: trigger it with --logical-date, or run the DAG `daily` with the parameter window"
+        )
+    first, last = (value if isinstance(value, datetime) else datetime.fromisoformat(value) for value in (start, end))
+    if first.tzinfo is None or last.tzinfo is None or first >= last:
+        raise ValueError(
+            f"this run has no usable window: found {first.isoformat()} to {last.isoformat()}, expected a start before"
+            " the end, both with an offset. Remedy: trigger it again with another window"
+        )
+    return {"start": first.isoformat(), "end": last.isoformat()}
+
+
+def prepare(run_id: str, kind: str, detail: dict[str, Any]) -> list[str]:
+    """Brings the warehouse up to date and records the run; returns what changed in the warehouse."""
+    from kefu.pipeline import ingest, transform
+
+    here = platform()
+    changed = ingest.prepare(here)
+    # A run that begins while another pipeline works would make that one fail; it waits for its retry instead.
+    with here.warehouse.pipeline_lock(f"start of {run_id}"):
+        transform.start_run(here, run_id, kind, detail)
+    return changed
+
+
+def sources(channel: str | None = None) -> list[str]:
+    """Returns the sources of one channel, or all, in the order in which a complete run reads them."""
+    declared = platform().catalogue.sources.values()
+    return [source.source_id for source in declared if channel in (None, source.channel)]
+
+
+def entities(channel: str) -> list[dict[str, str]]:
+    """Returns source and entity of every load of the sources of one channel."""
+    return [
+        {"source_id": source.source_id, "entity": entity}
+        for source in platform().catalogue.sources.values()
+        if source.channel == channel
+        for entity in source.entities
+    ]
+
+
+def load(run_id: str, source_id: str, window: dict[str, str] | None, entity: str | None = None) -> list[str]:
+    """Loads one entity of a source, or all in their order; returns one line each that says where the records went."""
+    from kefu.pipeline.ingest import ingest
+    from kefu.pipeline.run import line_of
+
+    here = platform()
+    names = [entity] if entity else here.catalogue.sources[source_id].entities
+    with _failing(here, run_id):
+        return [line_of(ingest(here, run_id, source_id, name, _window(window))) for name in names]
+
+
+def loaded(run_id: str, window: dict[str, str]) -> dict[str, Any]:
+    """Ends an ingest run; returns what its asset event says: the window read and the period numbers are due for."""
+    from kefu.pipeline.transform import end_run
+
+    here = platform()
+    end_run(here, run_id, "succeeded")
+    return {"window": window, "period_id": here.period().period_id}
+
+
+def facts(run_id: str, period_id: str) -> dict[str, Any]:
+    """Builds the facts of a period over everything loaded so far; returns the scope for the steps that follow."""
+    from kefu.pipeline.transform import build
+
+    with _turn(run_id) as here:
+        scope = here.scope(here.period(period_id))
+        build(here, scope, "core", run_id)
+    return scope.variables()
+
+
+def build(run_id: str, scope: dict[str, Any], layer: str) -> int:
+    """Builds a later layer; returns the number of its models and tests."""
+    from kefu.pipeline import transform
+
+    with _turn(run_id) as here:
+        return transform.build(here, _scope(scope), layer, run_id)
+
+
+def reliability(run_id: str, scope: dict[str, Any]) -> int:
+    """Estimates how far subjective metrics can be trusted; returns the number of estimates."""
+    from kefu.pipeline.reliability import estimate
+
+    with _turn(run_id) as here:
+        return estimate(here, _scope(scope))
+
+
+def checks(run_id: str, scope: dict[str, Any]) -> dict[str, int]:
+    """Runs the quality suites; returns how many checks passed and failed."""
+    from kefu.pipeline.run import check_quality
+
+    with _turn(run_id) as here:
+        return check_quality(here, _scope(scope))
+
+
+def publish(run_id: str, scope: dict[str, Any]) -> dict[str, Any]:
+    """Publishes and ends the run; returns the number of the publication, its content hash and what is withheld."""
+    from kefu.pipeline import publish as publication
+    from kefu.pipeline.transform import end_run
+
+    with _turn(run_id) as here:
+        published = publication.publish(here, _scope(scope))
+        end_run(here, run_id, "succeeded")
+    return {
+        "publication_id": published.publication_id,
+        "content_hash": published.content_hash,
+        "withheld": published.withheld,
+    }
+
+
+def pages() -> list[str]:
+    """Writes the static pages of what is published; returns their paths."""
+    from kefu.pipeline.run import render
+
+    return [str(path) for path in render(platform())]
+
+
+def closing(period_id: str) -> dict[str, str]:
+    """Returns what a person has to know before a period is closed: its dates, its mode and what is published.
+
+    Raises:
+        ValueError: the period is not declared, or is closed already.
+    """
+    from kefu.warehouse import Role
+
+    here = platform()
+    if period_id not in here.catalogue.periods:
+        raise ValueError(
+            f"found the period {period_id}, expected one of {sorted(here.catalogue.periods)}."
+            " Remedy: trigger again with one of them"
+        )
+    period = here.period(period_id)
+    with here.warehouse.connect(Role.PLAN_APPROVER) as connection:
+        if connection.execute("select 1 from payroll.closed_period where period_id = %s", [period_id]).fetchone():
+            raise ValueError(f"period {period_id} is closed already. Remedy: `kefu period export {period_id}`")
+    with here.warehouse.connect(Role.TRANSFORMER) as connection:
+        row = connection.execute(
+            "select publication_id, published_at, withheld from ops.publication where period_id = %s"
+            " order by publication_id desc limit 1",
+            [period_id],
+        ).fetchone()
+    return {
+        "period": f"{period.start} to {period.end}",
+        "mode": period.mode,
+        "publication": f"number {row[0]} of {row[1]:%Y-%m-%d %H:%M} UTC" if row else "none",
+        "scores": "not published" if row is None else "withheld" if row[2] else "published",
+    }
+
+
+def close(run_id: str, period_id: str, requested_by: str | None, approval: Mapping[str, Any]) -> dict[str, Any]:
+    """Closes a period that a person approved; who asked and who approved goes into the record of the run.
+
+    Returns:
+        Version, number of rows, SHA-256 of the export, and the folder of its files.
+
+    Raises:
+        PermissionError: nobody approved, or in a real period the person who asked approved.
+    """
+    from kefu.payroll import close_period
+    from kefu.pipeline.transform import end_run, start_run
+
+    here = platform()
+    responder = approval.get("responded_by_user")
+    if list(approval["chosen_options"]) != ["Approve"] or not responder:
+        raise PermissionError(f"the close of {period_id} has no approval by a person: found {dict(approval)}")
+    if here.period(period_id).mode == "real" and requested_by in (None, responder["id"], responder["name"]):
+        raise PermissionError(
+            f"the close of {period_id} was asked for by {requested_by} and approved by {responder['name']}, expected"
+            " two people. Remedy: one person triggers it and another approves"
+        )
+    detail: dict[str, Any] = {
+        "period_id": period_id,
+        "requested_by": requested_by,
+        "approved_by": dict(responder),
+        "approved_at": str(approval["responded_at"]),
+    }
+    start_run(here, run_id, "approved close", detail)
+    with _failing(here, run_id):
+        sealed = close_period(here, period_id, print)
+    end_run(here, run_id, "succeeded")
+    return {
+        "version": sealed.version,
+        "row_count": sealed.row_count,
+        "content_hash": sealed.content_hash,
+        "folder": str(sealed.folder),
+    }
+
+
+@contextmanager
+def _turn(run_id: str) -> Iterator[Platform]:
+    """The warehouse for one step of a run that builds the live line.
+
+    Raises:
+        WarehouseError: another pipeline works now, or a later run has begun, so this one must not go on.
+    """
+    from kefu.warehouse import Role, WarehouseError
+
+    here = platform()
+    with _failing(here, run_id), here.warehouse.pipeline_lock(run_id):
+        with here.warehouse.connect(Role.TRANSFORMER) as connection:
+            row = connection.execute(
+                "select run_id, started_at from ops.run where kind = any(%s) order by started_at desc limit 1", [_LIVE]
+            ).fetchone()
+        if row is None or row[0] != run_id:
+            raise WarehouseError(
+                f"run {run_id} does not go on, because a later one has begun: {row}. Remedy: trigger a new run if the"
+                " later one failed"
+            )
+        yield here
+
+
+@contextmanager
+def _failing(here: Platform, run_id: str) -> Iterator[None]:
+    """Records a run as failed when a step of it fails; a retry that gets to the end makes it succeeded."""
+    from kefu.pipeline.transform import end_run
+
+    try:
+        yield
+    except BaseException:
+        end_run(here, run_id, "failed")
+        raise
+
+
+def _scope(variables: dict[str, Any]) -> Scope:
+    from kefu.pipeline.context import Scope
+
+    return Scope(**{**variables, "as_of": datetime.fromisoformat(variables["as_of"])})
+
+
+def _window(window: dict[str, str] | None) -> Window | None:
+    from connectors.contract import Window
+
+    return Window(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"])) if window else None

@@ -1,0 +1,284 @@
+"""Every message of `kefu config check`: a wrong declaration is refused and the line says where and what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kefu.catalogue.files import KINDS, ConfigError, load_catalogue
+
+Change = Callable[[Any], object]
+
+
+@pytest.fixture
+def config(project: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(project / "config", tmp_path / "config")
+
+
+def problems(config: Path, file: str, change: Change) -> list[str]:
+    """Returns what is wrong with the configuration after a change of one file, which must be something."""
+    path = config / file
+    body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(body)
+    path.write_text(json.dumps(body, default=str, ensure_ascii=False), encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load_catalogue(config)
+    assert str(refused.value) == "\n".join(refused.value.problems)
+    return refused.value.problems
+
+
+def test_the_shipped_configuration_is_valid(project: Path) -> None:
+    objects = load_catalogue(project / "config").objects
+    found = {kind: len(items) for kind, items in objects.items()}
+    assert found == {
+        "site": 1, "team": 3, "source": 5, "queue": 6, "aux_code": 8, "instrument": 4, "measures": 1, "metric": 19,
+        "plan": 2, "period": 1, "defaults": 1,
+    }  # fmt: skip
+
+
+def item(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Returns the metric, queue or source of this id."""
+    return next(found for found in items if name in (found.get(f"{kind}_id") for kind in ("metric", "queue", "source")))
+
+
+def entry(plan: dict[str, Any], name: str) -> dict[str, Any]:
+    return item(plan["metrics"], name)
+
+
+def move_weight(plan: dict[str, Any], name: str, weight: int, other: str) -> None:
+    difference = weight - entry(plan, name)["weight"]
+    entry(plan, name)["weight"] = weight
+    entry(plan, other)["weight"] -= difference
+
+
+DEMO, REAL = "plans/demo.yml", "plans/balanced_im.yml"
+# file, change, and the whole line that must come back (or its beginning when it ends in "...").
+CASES: dict[str, tuple[str, Change, str]] = {
+    "weights of 99": (
+        DEMO, lambda plan: entry(plan, "exam_score").update(weight=9),
+        "demo.yml: : Value error, plan demo: weights add up to 99, not to 100...",
+    ),
+    "a metric twice in a plan": (
+        DEMO, lambda plan: entry(plan, "exam_score").update(metric_id="attendance_rate"),
+        "demo.yml: : Value error, plan demo: a metric appears twice in [...",
+    ),
+    "an unknown metric in a plan": (
+        DEMO, lambda plan: entry(plan, "exam_score").update(metric_id="exam_scores"),
+        "plans/demo.yml: exam_scores: no such metric in metrics.yml",
+    ),
+    "a metric of teams in a plan": (
+        DEMO, lambda plan: entry(plan, "exam_score").update(metric_id="service_level"),
+        "plans/demo.yml: service_level: is not measured for agents, so it cannot be in a plan",
+    ),
+    "a metric that is not measured for agents in a plan": (
+        DEMO, lambda plan: entry(plan, "exam_score").update(metric_id="first_response_time"),
+        "plans/demo.yml: first_response_time: is not measured for agents, so it cannot be in a plan",
+    ),
+    "a weight below 3": (
+        DEMO, lambda plan: move_weight(plan, "exam_score", 2, "attendance_rate"),
+        "plans/demo.yml: exam_score: weight 2 lies outside 3 to 40",
+    ),
+    "subjective weight above 45": (
+        DEMO, lambda plan: move_weight(plan, "csat_rate", 26, "exam_score"),
+        "plans/demo.yml: subjective metrics weigh 46, the limit is 45",
+    ),
+    "no opening trust": (
+        DEMO, lambda plan: entry(plan, "csat_rate").pop("initial_g"),
+        "plans/demo.yml: csat_rate: a subjective metric needs initial_g, its trust until it is first measured",
+    ),
+    "a small least n in a real plan": (
+        REAL, lambda plan: entry(plan, "csat_rate").update(min_n=9),
+        "plans/balanced_im.yml: csat_rate: min_n 9 is below the metric's 10; only a demo may",
+    ),
+    "grades that rise": (
+        DEMO, lambda plan: plan.update(grades={"C": 60, "B": 70}),
+        "demo.yml: grades: Value error, grades are listed from the best to the worst with falling limits...",
+    ),
+    "knots that do not rise": (
+        DEMO, lambda plan: entry(plan, "csat_rate")["curve"]["knots"].reverse(),
+        "demo.yml: metrics.3.curve.piecewise: Value error, values of the knots: 0.85 follows 1.00, but with"
+        " `direction: higher` the values must rise from worst to best; correct the values or the direction...",
+    ),
+    "points that fall": (
+        DEMO, lambda plan: entry(plan, "csat_rate")["curve"]["knots"][1].__setitem__(1, "110"),
+        "demo.yml: metrics.3.curve.piecewise: Value error, points of the knots: 100 follows 110...",
+    ),
+    "one knot": (
+        DEMO, lambda plan: entry(plan, "csat_rate")["curve"].update(knots=[["0.4", 0]]),
+        "demo.yml: metrics.3.curve.piecewise.knots: Tuple should have at least 2 items...",
+    ),
+    "a curve of an unknown kind": (
+        DEMO, lambda plan: entry(plan, "csat_rate")["curve"].update(kind="cubic"),
+        "demo.yml: metrics.3.curve: Input tag 'cubic' found using 'kind' does not match...",
+    ),
+    "bands with a hole": (
+        DEMO, lambda plan: entry(plan, "exam_score")["curve"]["bands"].pop(1),
+        "demo.yml: metrics.5.curve.step: Value error, ...",
+    ),
+    "a demo plan in a real period": (
+        "periods.yml", lambda periods: periods[0].update(mode="real"),
+        "periods.yml: 2026_11_demo is real and may not use the demo plan demo",
+    ),
+    "an unknown plan in a period": (
+        "periods.yml", lambda periods: periods[0].update(plan_ids=["none_such"]),
+        "periods.yml: 2026_11_demo: plan none_such is not declared",
+    ),
+    "a period without a plan": (
+        "periods.yml", lambda periods: periods[0].update(plan_ids=[]),
+        "periods.yml: 0.plan_ids: Tuple should have at least 1 item after validation, not 0 (found '[]')",
+    ),
+    "a period that ends before it starts": (
+        "periods.yml", lambda periods: periods[0].update(end="2026-11-01"),
+        "periods.yml: 0: Value error, period 2026_11_demo: start 2026-11-02 lies after end 2026-11-01...",
+    ),
+    "an as_of without an offset": (
+        "periods.yml", lambda periods: periods[0].update(as_of="2026-11-24T23:00:00"),
+        "periods.yml: 0.as_of: Value error, as_of needs an offset...",
+    ),
+    "a metric of two attributions": (
+        "metrics.yml",
+        lambda items: item(items, "transfer_out_rate").update(numerator=["first_responses_in_time"]),
+        "metrics.yml: transfer_out_rate: its measures are dated and credited by different rules"
+        " [('TE', 'CS'), ('TS', 'CT')]. Remedy: use measures of one rule, or say why in mixed_credit_reason",
+    ),
+    "a metric of an unknown measure": (
+        "metrics.yml", lambda items: item(items, "transfer_out_rate").update(numerator=["nothing"]),
+        "metrics.yml: transfer_out_rate: measures ['nothing'] are not declared in measures.yml",
+    ),
+    "a metric of a unit its measures do not know": (
+        "metrics.yml", lambda items: item(items, "transfer_out_rate").update(units=["agent", "queue"]),
+        "metrics.yml: transfer_out_rate: measure segments_transferred has no values for ['queue']",
+    ),
+    "a metric declared twice": (
+        "metrics.yml", lambda items: items.append(dict(items[0])),
+        "metrics.yml: metric conversations_handled is declared twice. Remedy: keep one",
+    ),
+    "a ratio without a denominator": (
+        "metrics.yml", lambda items: item(items, "asa").update(denominator=[]),
+        "metrics.yml: 9: Value error, metric asa: a ratio needs a denominator, a sum has none...",
+    ),
+    "a sum with a denominator": (
+        "metrics.yml", lambda items: item(items, "asa").update(kind="sum"),
+        "metrics.yml: 9: Value error, metric asa: a ratio needs a denominator, a sum has none...",
+    ),
+    "a subjective metric without evidence": (
+        "metrics.yml", lambda items: item(items, "csat_rate").pop("reliability"),
+        "metrics.yml: 14: Value error, metric csat_rate: a subjective metric names its reliability evidence...",
+    ),
+    "a name in one language": (
+        "metrics.yml", lambda items: item(items, "asa")["name"].pop("zh"),
+        "metrics.yml: 9.name.zh: Field required...",
+    ),
+    "an unknown key": (
+        "metrics.yml", lambda items: item(items, "asa").update(goal=3),
+        "metrics.yml: 9.goal: Extra inputs are not permitted (found '3')",
+    ),
+    "a measure of an unknown fact": (
+        "measures.yml", lambda body: body["measures"]["talk_seconds"].update(fact="calls"),
+        "measures.yml: : Value error, measure talk_seconds: fact calls is not declared...",
+    ),
+    "a queue of an unknown source": (
+        "queues.yml", lambda items: item(items, "svc_vip").update(source_id="pbx2"),
+        "queues.yml: svc_vip: source pbx2 is not declared in sources.yml",
+    ),
+    "a queue of an unknown team": (
+        "queues.yml", lambda items: item(items, "svc_vip").update(team_id="gold"),
+        "queues.yml: svc_vip: team gold is not declared in teams.yml",
+    ),
+    "a top box outside the scale": (
+        "instruments.yml", lambda items: items[0].update(top_box=[5, 6]),
+        "instruments.yml: 0: Value error, instrument call_survey: top_box (5, 6) must lie on the scale...",
+    ),
+    "a scale without length": (
+        "instruments.yml", lambda items: items[0].update(scale_maximum=1),
+        "instruments.yml: 0: Value error, instrument call_survey: the scale needs a minimum below its maximum...",
+    ),
+    "an impossible cut-over": (
+        "site.yml", lambda body: body.update(day_cutover="30:00"),
+        "site.yml: day_cutover: String should match pattern...",
+    ),
+    "a threshold out of range": (
+        "defaults.yml", lambda body: body["g"].update(zero_below=1.3),
+        "defaults.yml: g.zero_below: Input should be less than or equal to 1 (found '1.3')",
+    ),
+    # What would be found only when a run breaks, or never.
+    "an unknown time zone of the site": (
+        "site.yml", lambda body: body.update(time_zone="Europe/Berlinn"), "site.yml: time_zone: ...",
+    ),
+    "an unknown time zone of a source": (
+        "sources.yml", lambda items: item(items, "pbx").update(time_zone="Europe/Berlinn"),
+        "sources.yml: 0.time_zone: ...",
+    ),
+    "a source of an unknown system": (
+        "sources.yml", lambda items: item(items, "pbx").update(system="asterisc"), "sources.yml: ...",
+    ),
+    "an unknown entity of a source": (
+        "sources.yml", lambda items: item(items, "pbx").update(entities=["queue_lag"]), "sources.yml: ...",
+    ),
+    "a pause reason of an unknown source": (
+        "aux_codes.yml", lambda items: items[0].update(source_id="pbx2"), "aux_codes.yml: pbx_acw: source pbx2 ...",
+    ),
+    "an instrument of an unknown source": (
+        "instruments.yml", lambda items: items[0].update(source_id="pbx2"),
+        "instruments.yml: call_survey: source pbx2 ...",
+    ),
+    "one account of two queues": (
+        "queues.yml", lambda items: item(items, "svc_vip").update(account="svc-billing"), "queues.yml: svc_vip: ...",
+    ),
+    "an as_of inside the period": (
+        "periods.yml", lambda items: items[0].update(as_of="2026-11-10T00:00:00Z"), "periods.yml: ...",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_wrong_declaration_is_refused_with_its_place(config: Path, name: str) -> None:
+    file, change, expected = CASES[name]
+    beginning, _, ending = expected.partition("...")
+    found = problems(config, file, change)
+    assert any(line == expected or ("..." in expected and line.startswith(beginning)) for line in found), found
+    assert not ending
+
+
+def test_every_problem_of_every_file_is_reported_at_once(config: Path) -> None:
+    (config / "teams.yml").write_text("- {team_id: Big, version: 0}\n", encoding="utf-8")
+    found = problems(config, "queues.yml", lambda items: items[0].pop("account"))
+    assert {line.split(":")[0] for line in found} == {"teams.yml", "queues.yml"}
+    assert len(found) == 5
+
+
+def test_a_broken_file_says_where(config: Path) -> None:
+    (config / "teams.yml").write_text("- {team_id: general\n- x", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"teams.yml: not valid YAML: [\s\S]*line 2"):
+        load_catalogue(config)
+
+
+@pytest.mark.parametrize("text", ["", "version: 1\n", "- 3\n"])
+def test_a_file_of_another_shape_is_refused(config: Path, text: str) -> None:
+    (config / "teams.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"teams.yml: "):
+        load_catalogue(config)
+
+
+def test_a_key_given_twice_is_refused(config: Path) -> None:
+    """YAML takes the last one silently: of two weights the reader of the file sees the first."""
+    path = config / DEMO
+    text = path.read_text(encoding="utf-8").replace("    weight: 10\n", "    weight: 15\n    weight: 10\n", 1)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="weight"):
+        load_catalogue(config)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "*" not in kind.pattern], ids=lambda kind: kind.name)
+def test_a_missing_file_is_named(config: Path, kind: Any) -> None:
+    (config / kind.pattern).unlink()
+    with pytest.raises(ConfigError) as refused:
+        load_catalogue(config)
+    expected = f"{config / kind.pattern}: no such file. Remedy: add it, the shipped config/ has one"
+    assert expected in refused.value.problems

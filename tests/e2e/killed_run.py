@@ -1,0 +1,82 @@
+"""Runs a step of the line and ends itself by SIGKILL at a point: `python killed_run.py POINT`, settings as environment.
+
+Points: `load` in the middle of a daily run's load, `build` in the middle of its facts, `before_seal` when a close has
+calculated everything, `after_seal` when the snapshot is sealed and nothing is cleaned up or exported yet.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.contract import Chunk, Context, Entity, Reader, Window
+from kefu import payroll
+from kefu.catalogue.models import Source
+from kefu.pipeline.context import Platform, Scope
+from kefu.pipeline.run import daily
+from kefu.settings import Settings
+from kefu.warehouse import Role
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DiesReadingMessages(Platform):
+    """Delivers the messages of the chat source and dies before the load can be committed."""
+
+    def reader(self, source: Source) -> tuple[Reader, Any]:
+        read, options = super().reader(source)
+
+        def reading(settings: Any, entity: Entity, window: Window | None, context: Context) -> Iterator[Chunk]:
+            yield from read(settings, entity, window, context)
+            if entity.name == "message":
+                die()
+
+        return reading, options
+
+
+def die_when_facts_appear(platform: Platform) -> None:
+    with platform.warehouse.connect(Role.OWNER, autocommit=True) as connection:
+        while connection.execute("select 1 from pg_tables where schemaname = 'wh_core' offset 1").fetchone() is None:
+            time.sleep(0.02)
+    die()
+
+
+def die_after_scores(line: str) -> None:
+    if line.startswith("appraisal"):
+        die()
+
+
+def main(point: str) -> None:
+    settings = Settings(_env_file=None)
+    run_id = f"killed {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    if point == "load":
+        daily(DiesReadingMessages(settings), run_id)
+    platform = Platform(settings)
+    if point == "build":
+        threading.Thread(target=die_when_facts_appear, args=[platform], daemon=True).start()
+        daily(platform, run_id)
+    if point == "before_seal":
+        payroll.close_period(platform, platform.period().period_id, die_after_scores)
+    if point == "after_seal":
+        drop_schema, calls = payroll.drop_schema, []
+
+        def drop_once(target: Platform, scope: Scope) -> None:
+            calls.append(scope)
+            if len(calls) > 1:
+                die()
+            drop_schema(target, scope)
+
+        payroll.drop_schema = drop_once
+        payroll.close_period(platform, platform.period().period_id)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,153 @@
+"""Installations of the tests: a configuration of their own, copies of a finished warehouse, runs that are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+
+from kefu.pipeline.context import Platform
+from kefu.pipeline.publish import Published
+from kefu.settings import PROJECT, Settings
+from kefu.warehouse import Role
+
+KILLED_RUN = Path(__file__).with_name("killed_run.py")
+
+
+@dataclass(frozen=True)
+class Line:
+    """The complete daily run over the recordings; nobody changes its database, everybody copies it.
+
+    Attributes:
+        platform: the installation that ran.
+        published: what the run returned.
+        said: the lines it told people on the way.
+        commands: command lines of all processes that were seen while it ran.
+    """
+
+    platform: Platform
+    published: Published
+    said: list[str]
+    commands: set[str]
+
+
+def configuration(folder: Path) -> Path:
+    """Returns a copy of `config/` whose answers go to `folder` and whose inbox is an empty one there."""
+    copied = folder / "config"
+    shutil.copytree(PROJECT / "config", copied)
+    (folder / "inbox").mkdir()
+    replace(
+        copied / "sources.yml",
+        {".kefu/answers": str(folder / "answers"), "folder: inbox": f"folder: {folder / 'inbox'}"},
+    )
+    return copied
+
+
+def replace(path: Path, changes: dict[str, str]) -> None:
+    """Replaces texts of a file, each of which must be there."""
+    text = path.read_text(encoding="utf-8")
+    for found, replacement in changes.items():
+        assert found in text, f"{path.name} no longer says {found}"
+        text = text.replace(found, replacement)
+    path.write_text(text, encoding="utf-8")
+
+
+def by_url(settings: Settings, database: str, folder: Path) -> Settings:
+    """Returns settings that reach a database of the embedded server by WAREHOUSE_URL, with a folder of their own."""
+    password = quote(settings.kefu_postgres_password.get_secret_value(), safe="")
+    url = f"postgresql://postgres:{password}@127.0.0.1:{settings.kefu_postgres_port}/{database}"
+    return settings.model_copy(update={"warehouse_url": SecretStr(url), "kefu_data_dir": folder})
+
+
+def copy_database(platform: Platform, settings: Settings, name: str, folder: Path) -> Platform:
+    """Returns an installation of its own: a copy of another one's warehouse, with the grants, and of its `config/`."""
+    original = platform.warehouse.parameters(Role.OWNER)["dbname"]
+    administration = Platform(by_url(settings, "postgres", folder)).warehouse
+    with administration.connect(Role.OWNER, autocommit=True) as owner:
+        owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [original])
+        owner.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        owner.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(original)))
+        owner.execute(
+            "update pg_database set datacl = (select datacl from pg_database where datname = %s) where datname = %s",
+            [original, name],
+        )
+    config = shutil.copytree(platform.settings.kefu_config_dir, folder / "config")
+    return Platform(by_url(settings, name, folder).model_copy(update={"kefu_config_dir": config}))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Returns the environment in which a process finds these settings."""
+    values = {
+        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in settings
+        if value is not None
+    }
+    return os.environ | values | {"PYTHONPATH": str(PROJECT)}
+
+
+def secrets(settings: Settings) -> dict[str, str]:
+    """Returns every secret of an installation by name."""
+    return {name: value.get_secret_value() for name, value in settings if isinstance(value, SecretStr)}
+
+
+def run_killed(platform: Platform, point: str, log: Path) -> int:
+    """Runs a process that ends itself by SIGKILL at a point of `killed_run.py`; returns its exit code.
+
+    What it printed goes to `log`.
+    """
+    with log.open("ab") as output:
+        return subprocess.run(
+            [sys.executable, str(KILLED_RUN), point],
+            env=environment(platform.settings), cwd=PROJECT, stdout=output, stderr=output, timeout=300,
+        ).returncode  # fmt: skip
+
+
+@contextlib.contextmanager
+def watched_commands() -> Iterator[set[str]]:
+    """Yields a set that collects the command lines of all processes while the block runs."""
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            for process in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    seen.add(process.read_bytes().replace(b"\x00", b" ").decode(errors="replace"))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()
+
+
+def every_row(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
+    """Yields (table, row as text) for every row of every table and view of the database's own schemas."""
+    tables = connection.execute(
+        "select quote_ident(table_schema) || '.' || quote_ident(table_name) from information_schema.tables"
+        " where table_schema not in ('pg_catalog', 'information_schema') order by 1"
+    ).fetchall()
+    for (table,) in tables:
+        for (row,) in connection.execute(f"select t::text from {table} as t".encode()):
+            yield table, row
+
+
+def files_below(*folders: Path) -> Iterator[tuple[Path, str]]:
+    """Yields (path, content as text) of every file, except the server's data files and the secrets' own file."""
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "postgres" not in path.relative_to(folder).parts and path.name != ".env":
+                yield path, path.read_bytes().decode(errors="replace")

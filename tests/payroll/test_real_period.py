@@ -1,0 +1,161 @@
+"""A real period on the recordings: refused while anything is unsettled, closed then, honest about evidence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import expectations.suites
+from kefu.payroll import CloseRefused, close_period
+from kefu.pipeline.context import Platform
+from kefu.pipeline.ingest import ingest, prepare
+from kefu.pipeline.quarantine import open_records, replay
+from kefu.pipeline.transform import invoke
+from kefu.warehouse import Role
+from tests.conftest import Copy
+from tests.e2e.support import Line, replace
+
+PERIOD = "2026_11_real"
+IDENTITY = "source_id,account,valid_from,employee_number,valid_to,known_from\n"
+EXAM = "employee_number,exam_name,sitting,exam_date,score\n"
+
+
+def query(platform: Platform, statement: str) -> list[tuple[Any, ...]]:
+    with platform.warehouse.connect(Role.OWNER) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("inbox")
+
+
+@pytest.fixture(scope="module")
+def real(line: Line, copy_of: Copy, inbox: Path) -> Platform:
+    """The recordings with a real period of the plan for chat agents, applied and not yet approved."""
+    platform = copy_of(line.platform, "t_real")
+    config = platform.settings.kefu_config_dir
+    [period] = yaml.safe_load((config / "periods.yml").read_text(encoding="utf-8"))
+    period |= {"period_id": PERIOD, "mode": "real", "plan_ids": ["balanced_im"]}
+    (config / "periods.yml").write_text(json.dumps([period], default=str), encoding="utf-8")
+    before = next(text for text in (config / "sources.yml").read_text().splitlines() if text.endswith("/inbox"))
+    replace(
+        config / "sources.yml",
+        {before: f"    folder: {inbox}", "- source_id: inbox\n  version: 1\n  valid_from: 2026-01-01":
+         "- source_id: inbox\n  version: 2\n  valid_from: 2026-01-02"},
+    )  # fmt: skip
+    assert prepare(platform) == ["source inbox version 2", f"period {PERIOD} version 1"]
+    return platform
+
+
+def load(platform: Platform, entity: str) -> None:
+    ingest(platform, f"sheet {entity}", "inbox", entity)
+
+
+def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
+    line: Line, real: Platform, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Account 5 of the chat system belongs to nobody any more, a sheet is wrong, a suite is missing, nobody approved.
+    (inbox / "identity-a.csv").write_text(f"{IDENTITY}chat,5,2026-01-01,CS1004,2026-01-02,2026-11-30\n")
+    (inbox / "exam-a.csv").write_text(f"{EXAM}CS1001,second exam,first,2026-11-18,188\n")
+    load(real, "identity")
+    load(real, "exam")
+    suites = [suite for suite in expectations.suites.load_suites() if suite.suite != "qa_reviews"]
+    with monkeypatch.context() as missing:
+        missing.setattr(expectations.suites, "load_suites", lambda: suites)
+        with pytest.raises(CloseRefused) as refused:
+            close_period(real, PERIOD)
+    message = str(refused.value)
+    assert message == (
+        f"period {PERIOD} cannot be closed: agents_mapped: every account is mapped to a person: unmapped:chat:5; "
+        "plan_approved: every plan must be approved by another person: balanced_im; "
+        "quarantine_settled: 1 records wait in quarantine; "
+        "reliability_evaluated: every subjective metric is evaluated: qa_listening_score is not"
+        ". Remedy: settle each of these, then calculate again"
+    )
+    assert query(real, "select count(*) from payroll.close") == [(0,)]
+    assert query(real, "select status from ops.run where kind = 'close'") == [("failed",)]
+    states = f"select state, weight_factor, reason_en from calc_{PERIOD}_v1.metric_reliability where metric_id = "
+    assert query(real, f"{states} 'qa_listening_score'") == [("not_evaluated", None, "not evaluated: no check was run")]
+    assert [row[0] for row in query(real, f"{states} 'csat_rate'")] == ["weak"]
+    # What was not evaluated withholds the score of everybody who would be judged by it.
+    assert query(real, f"select distinct status, composite from calc_{PERIOD}_v1.score") == [("withheld", None)]
+
+    (inbox / "identity-b.csv").write_text(f"{IDENTITY}chat,5,2026-01-01,CS1004,,2026-12-01\n")
+    (inbox / "exam-a.csv").write_text(f"{EXAM}CS1001,second exam,first,2026-11-18,88\n")
+    load(real, "identity")
+    load(real, "exam")
+    with real.warehouse.connect(Role.LOADER) as connection:
+        connection.execute("update ops.quarantine set status = 'dismissed' where status = 'open'")
+    with real.warehouse.connect(Role.PLAN_APPROVER) as connection:
+        connection.execute("select cfg.approve_plan('balanced_im', 1)")
+    sealed = close_period(real, PERIOD)
+
+    # Five agents have fewer than 50 of everything that is counted by events. What is left to judge them by weighs less
+    # than 60 of 100 points, so they get no composite; the other seven have 50 answered turns and more.
+    assert sealed.row_count == 12
+    found = query(
+        real, "select agent_key, composite, composite_unadjusted, grade from payroll.snapshot"
+        " where status = 'insufficient_evidence' and own_data_weight < 60 order by agent_key"
+    )  # fmt: skip
+    few = ("CS1003", "CS1006", "CS1009", "CS1011", "CS1012")
+    assert found == [(agent, None, None, None) for agent in few]
+    others = query(
+        real, "select agent_key from payroll.snapshot where status = 'published' and own_data_weight >= 60"
+        " and composite is not null and grade is not null"
+    )  # fmt: skip
+    turns = query(
+        line.platform, "select unit_key from wh_kpi.metric_value where metric_id = 'avg_response_time'"
+        " and unit_kind = 'agent' and channel = 'all' and period_kind = 'period' and n >= 50"
+    )  # fmt: skip
+    assert len(others) == 7
+    assert set(others) == set(turns)
+    assert sorted(path.name for path in sealed.folder.iterdir()) == ["appraisal.csv", "manifest.json"]
+    manifest = json.loads((sealed.folder / "manifest.json").read_text())
+    assert manifest["period_mode"] == "real"
+    assert query(real, "select nspname from pg_namespace where nspname ~ '^calc_'") == []
+    assert query(real, "select status from ops.run where kind = 'close' order by started_at") == [
+        ("failed",), ("succeeded",),
+    ]  # fmt: skip
+
+
+def test_a_corrected_sheet_settles_the_quarantine(line: Line, copy_of: Copy, tmp_path: Path) -> None:
+    """Without it one wrong sheet would keep every later period from being closed."""
+    platform = copy_of(line.platform, "t_corrected")
+    folder = next(
+        Path(text.split(": ")[1])
+        for text in (platform.settings.kefu_config_dir / "sources.yml").read_text().splitlines()
+        if text.endswith("/inbox")
+    )
+    sheet = folder / "exam-wrong.csv"
+    try:
+        sheet.write_text(f"{EXAM}CS1001,second exam,first,2026-11-18,188\nCS1002,second exam,first,2026-11-18,90\n")
+        load(platform, "exam")
+        assert [(record.locator, record.field) for record in open_records(platform.warehouse)] == [
+            ("exam-wrong.csv row 2", "score"), ("exam-wrong.csv row 3", ""),
+        ]  # fmt: skip
+        sheet.write_text(f"{EXAM}CS1001,second exam,first,2026-11-18,88\nCS1002,second exam,first,2026-11-18,90\n")
+        load(platform, "exam")
+        assert query(platform, "select count(*) from raw_tabular.exam where exam_name = 'second exam'") == [(2,)]
+        replay(platform, "inbox", "exam")
+        assert list(open_records(platform.warehouse)) == []
+    finally:
+        shutil.rmtree(folder)
+        folder.mkdir()
+
+
+def test_a_suite_that_was_not_run_is_not_a_pass(line: Line, copy_of: Copy) -> None:
+    """Neither for the trust in a metric that has another suite, nor for the gate of critical checks."""
+    platform = copy_of(line.platform, "t_suites")
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute("delete from ops.quality_result where suite in ('csat_ratings', 'metric_values')")
+    variables = json.dumps(platform.scope(platform.period()).variables())
+    invoke(platform, ["build", "--select", "metric_reliability", "close_gate", "--vars", variables])
+    gate = query(platform, "select is_passed from wh_appraisal.close_gate where gate = 'critical_checks'")
+    state = query(platform, "select state from wh_appraisal.metric_reliability where metric_id = 'csat_rate'")
+    assert (gate, state) == ([(False,)], [("not_evaluated",)])

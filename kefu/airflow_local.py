@@ -20,7 +20,7 @@ import httpx
 import psycopg
 from psycopg import sql
 
-from kefu.settings import PROJECT, Settings, _free_port, settings
+from kefu.settings import PROJECT, Settings, free_port, settings
 from kefu.warehouse import Role, Warehouse
 
 _USER = "admin"
@@ -37,7 +37,7 @@ def main() -> None:
     found = settings()
     home = found.kefu_data_dir / "airflow"
     (home / "logs").mkdir(parents=True, exist_ok=True)
-    port = _free_port(8080)
+    port = free_port(8080)
     environment = os.environ | variables(found, home, port, _metadata_url(found))
     _write_private(home / "passwords.json", json.dumps({_USER: found.airflow_password.get_secret_value()}))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

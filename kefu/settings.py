@@ -59,10 +59,12 @@ def settings() -> Settings:
 def ensure_env(path: Path) -> None:
     """Adds a random value for every secret that `path` lacks; the file is readable by its owner only."""
     present = path.read_text(encoding="utf-8") if path.exists() else ""
-    names = {line.split("=", 1)[0] for line in present.splitlines()}
+    # An empty `NAME=` is not set; a container gets its secrets from the environment and needs no file.
+    filled = {name for name, _, value in (line.partition("=") for line in present.splitlines()) if value}
+    names = filled | {name for name, value in os.environ.items() if value}
     lines = [f"{name.upper()}={_random(name)}" for name in GENERATED if name.upper() not in names]
     if "KEFU_POSTGRES_PORT" not in names:
-        lines.append(f"KEFU_POSTGRES_PORT={_free_port(54329)}")
+        lines.append(f"KEFU_POSTGRES_PORT={free_port(54329)}")
     if not lines:
         return
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -77,10 +79,11 @@ def _random(name: str) -> str:
         from cryptography.fernet import Fernet
 
         return Fernet.generate_key().decode()
-    return secrets.token_urlsafe(24)
+    return secrets.token_urlsafe(48 if name == "airflow_secret_key" else 24)
 
 
-def _free_port(preferred: int) -> int:
+def free_port(preferred: int) -> int:
+    """Returns the first loopback port from `preferred` on that nobody listens on."""
     for port in range(preferred, preferred + 200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:

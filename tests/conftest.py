@@ -13,7 +13,7 @@ from psycopg import sql
 from kefu.payroll import Close, close_period
 from kefu.pipeline.context import Platform
 from kefu.pipeline.run import daily
-from kefu.settings import PROJECT, Settings, _free_port, ensure_env
+from kefu.settings import PROJECT, Settings, ensure_env, free_port
 from kefu.warehouse import Role, Warehouse, embedded
 from kefu.warehouse.migrate import migrate
 from tests.e2e.planting import plant
@@ -28,7 +28,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("kefu")
     env = folder / ".env"
     ensure_env(env)
-    found = Settings(_env_file=env, kefu_data_dir=folder, kefu_postgres_port=_free_port(55432), warehouse_url=None)
+    found = Settings(_env_file=env, kefu_data_dir=folder, kefu_postgres_port=free_port(55432), warehouse_url=None)
     embedded.start(found)
     yield found
     embedded.stop(found)

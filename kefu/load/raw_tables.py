@@ -65,6 +65,11 @@ def _ensure(connection: psycopg.Connection, system: System) -> list[str]:
             ).fetchall()
         )
         declared = postgres_columns(entity)
+        if found and (lacking := sorted(set(LOG_COLUMNS) - set(found))):
+            raise WarehouseError(
+                f"{schema}.{entity.name} was made by another version of Kefu: it lacks {', '.join(lacking)}. Remedy: "
+                "load into a new database"
+            )
         table = sql.Identifier(schema, entity.name)
         if not found:
             columns = [

@@ -77,6 +77,8 @@ def load_entity(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chu
     staging = sql.Identifier("load", f"{request.source_id}__{request.entity.name}")
     vault = Vault(warehouse.settings)
     with warehouse.connect(Role.LOADER) as connection:
+        # Two loads of one entity would share its staging table: the second waits. The lock outlives the commit.
+        connection.execute("select pg_advisory_lock(hashtext(%s))", [f"load {request.source_id}/{request.entity.name}"])
         _create_staging(connection, staging, request)
         collected = _stage(warehouse, request, chunks, report)
         _refuse_shrunken(connection, request, report)

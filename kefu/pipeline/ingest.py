@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from connectors.contract import Window
+from kefu.catalogue.files import apply
 from kefu.load.raw_tables import ensure_raw_tables
 from kefu.load.version_log import LoadReport, LoadRequest, load_entity
 from kefu.pipeline.context import Platform
 from kefu.warehouse import Role
+from kefu.warehouse.migrate import migrate
 
 
 def prepare(platform: Platform) -> list[str]:
@@ -14,10 +18,14 @@ def prepare(platform: Platform) -> list[str]:
 
     A demo plan is approved by the demo's own second login, so that a demo closes without people; a real one waits.
     """
-    from kefu.catalogue.files import apply
-    from kefu.warehouse.migrate import migrate
-
     platform.warehouse.ensure_running()
+    with platform.warehouse.connect(Role.OWNER) as connection:
+        # Two first starts at once must not race each other; released when this connection closes.
+        connection.execute("select pg_advisory_lock(hashtext('kefu prepare'))")
+        return _prepare(platform)
+
+
+def _prepare(platform: Platform) -> list[str]:
     changed = migrate(platform.warehouse)
     for system in platform.systems.values():
         changed += ensure_raw_tables(platform.warehouse, system)
@@ -43,8 +51,6 @@ def ingest(
     read, settings = platform.reader(source)
     is_windowed = window is not None and entity.window_on is not None
     if is_windowed:
-        from datetime import timedelta
-
         assert window is not None
         window = Window(window.start - timedelta(minutes=source.overlap_minutes), window.end)
     effective = window if is_windowed else None

@@ -38,7 +38,9 @@ def build(platform: Platform, scope: Scope, layer: str, run_id: str) -> int:
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         connection.cursor().executemany(
             "insert into ops.build_result values (%s, %s, %s, %s, %s, %s, %s)"
-            " on conflict (run_id, calc_id, node) do nothing",
+            " on conflict (run_id, calc_id, node) do update set status = excluded.status,"
+            " execution_seconds = excluded.execution_seconds, rows_affected = excluded.rows_affected,"
+            " message = excluded.message",
             [(run_id, scope.calc_id, r["node"], r["status"], r["seconds"], r["rows"], r["message"]) for r in results],
         )
     failed = [f"{r['node']}: {r['message']}" for r in results if r["status"] in ("error", "fail")]

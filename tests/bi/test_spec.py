@@ -49,7 +49,7 @@ def test_every_dashboard_is_found_with_its_cards_and_files() -> None:
         ("team_overview.yml", "headline.sql", "headlines.sql", "headlines.sql is named in a dashboard"),
         ("team_overview.yml", "key: trend_csat", "key: trend_service_level", "appear twice"),
         ("team_overview.yml", "card: scores", "card: agents", "no table of its section"),
-        ("team_overview.yml", "label: \"queue_name_{lang}\"\n", "note: queue_key\n", "needs the roles \\['label'\\]"),
+        ("team_overview.yml", 'label: "queue_name_{lang}"\n', "note: queue_key\n", "needs the roles \\['label'\\]"),
         ("team_overview.yml", "metric: csat_rate", "metrik: csat_rate", "trend.sql has the tags"),
         ("team_overview.yml", "pub_kpi.team.team_key", "pub_kpi.team.team_id", "pub_kpi.team.team_id is not in"),
         ("team_overview.yml", "labels: score_status", "labels: mood", "no enumeration 'mood'"),

@@ -181,7 +181,8 @@ def test_a_demo_plan_does_not_seal_a_real_period(calculated: Platform, copy_of: 
     change(
         platform,
         "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body)"
-        ' select kind, \'2026_11_real\', 1, \'x\', valid_from, body || \'{"period_id": "2026_11_real", "mode": "real"}\''
+        " select kind, '2026_11_real', 1, 'x', valid_from, body"
+        ' || \'{"period_id": "2026_11_real", "mode": "real"}\''
         f" from cfg.object_version where kind = 'period' and object_id = '{PERIOD}'",
         role=Role.PLAN_AUTHOR,
     )

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from kefu.catalogue.files import apply, load_catalogue
 from kefu.load.raw_tables import ensure_raw_tables
 from kefu.pipeline.context import Platform
-from kefu.settings import PROJECT, Settings, _free_port, ensure_env
+from kefu.settings import PROJECT, Settings, free_port, ensure_env
 from kefu.warehouse import Role, Warehouse, WarehouseError, connection, embedded
 from kefu.warehouse.migrate import migrate
 
@@ -94,7 +94,7 @@ def test_an_old_server_is_refused(warehouse: Warehouse, monkeypatch: pytest.Monk
 
 
 def test_a_server_that_does_not_answer_is_named_without_the_password(settings: Settings) -> None:
-    port = _free_port(58800)
+    port = free_port(58800)
     found = by_url(settings, f"postgresql://kefu_owner:geheim-4711@127.0.0.1:{port}/kefu")
     with pytest.raises(WarehouseError, match=r"Remedy: check WAREHOUSE_URL in .env") as raised:
         found.connect(Role.OWNER)
@@ -146,7 +146,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("given")
     ensure_env(folder / ".env")
     server = Settings(
-        _env_file=folder / ".env", kefu_data_dir=folder, kefu_postgres_port=_free_port(57500), warehouse_url=None
+        _env_file=folder / ".env", kefu_data_dir=folder, kefu_postgres_port=free_port(57500), warehouse_url=None
     )
     embedded.start(server)
     try:

@@ -65,7 +65,8 @@ create table ops.publication (
 );
 
 grant select, insert, update on ops.run to kefu_transformer, kefu_loader;
-grant select, insert on ops.build_result, ops.publication to kefu_transformer;
+grant select, insert, update on ops.build_result to kefu_transformer;
+grant select, insert on ops.publication to kefu_transformer;
 grant select, insert, delete on ops.quality_result to kefu_transformer;
 grant select on ops.reliability_override to kefu_transformer;
 grant select on ops.publication to kefu_bi;

@@ -13,7 +13,7 @@ import pytest
 from bi.metabase import MetabaseError
 from bi.provision import provision
 from bi.spec import load_contract
-from kefu.settings import PROJECT, Settings, _free_port
+from kefu.settings import PROJECT, Settings, free_port
 from kefu.warehouse import Role, Warehouse, embedded
 from tests.bi.fake_metabase import FakeMetabase
 
@@ -21,7 +21,7 @@ from tests.bi.fake_metabase import FakeMetabase
 @pytest.fixture
 def empty_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A PostgreSQL that has just been created."""
-    changed = {"kefu_data_dir": tmp_path_factory.mktemp("server"), "kefu_postgres_port": _free_port(55632)}
+    changed = {"kefu_data_dir": tmp_path_factory.mktemp("server"), "kefu_postgres_port": free_port(55632)}
     found = settings.model_copy(update=changed)
     embedded.start(found)
     yield found

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from kefu.catalogue.files import apply, load_catalogue
 from kefu.load.raw_tables import ensure_raw_tables
 from kefu.pipeline.context import Platform
-from kefu.settings import PROJECT, Settings, free_port, ensure_env
+from kefu.settings import PROJECT, Settings, ensure_env, free_port
 from kefu.warehouse import Role, Warehouse, WarehouseError, connection, embedded
 from kefu.warehouse.migrate import migrate
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
-import yaml
 
 from connectors.contract import Context, SourceError, Window
+from kefu.yaml_files import read_yaml
 
 
 def main() -> int:
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     module = importlib.import_module(f"connectors.{options.system}")
-    settings = module.Settings.model_validate(yaml.safe_load(options.settings.read_text(encoding="utf-8")))
+    settings = module.Settings.model_validate(read_yaml(options.settings))
     entity = module.SYSTEM.entities[options.entity]
     window = Window(options.start, options.end) if options.start and options.end else None
     context = Context("shell", options.time_zone, options.region, secrets.token_bytes(32), keep_text=False)

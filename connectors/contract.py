@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from kefu.yaml_files import read_yaml
 
 
 class FieldType(StrEnum):
@@ -142,7 +143,7 @@ class System(BaseModel):
 
 def load_system(folder: Path) -> System:
     """Returns the system declared in `folder/entities.yml`. Raises pydantic.ValidationError on a wrong one."""
-    body = yaml.safe_load((folder / "entities.yml").read_text(encoding="utf-8"))
+    body = read_yaml(folder / "entities.yml")
     for name, declared in body["entities"].items():
         declared["name"] = name
     return System.model_validate(body)

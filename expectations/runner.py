@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from psycopg.types.json import Jsonb
 
@@ -59,14 +58,8 @@ def run_suites(
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
-    p = warehouse.parameters(Role.TRANSFORMER)
-    source = context.data_sources.add_postgres(
-        "warehouse",
-        connection_string=(
-            f"postgresql+psycopg2://{quote(p['user'], safe='')}:{quote(p['password'], safe='')}"
-            f"@{p['host']}:{p['port']}/{quote(p['dbname'], safe='')}"
-        ),
-    )
+    address = warehouse.url(Role.TRANSFORMER, "postgresql+psycopg2")
+    source = context.data_sources.add_postgres("warehouse", connection_string=address)
     results: list[Result] = []
     for suite in suites:
         query = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from kefu.yaml_files import read_yaml
 
 FOLDER = Path(__file__).parent / "suites"
 
@@ -67,7 +68,7 @@ class Suite(BaseModel):
 def load_suites(folder: Path = FOLDER) -> list[Suite]:
     """Returns all suites by file name. Raises ValueError when a folder holds none or two share a name."""
     suites = [
-        Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.yml"))
+        Suite.model_validate(read_yaml(path)) for path in sorted(folder.glob("*.yml"))
     ]
     names = [suite.suite for suite in suites]
     if not suites or len(set(names)) != len(names):

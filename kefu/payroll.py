@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.publish import config_hash
@@ -37,7 +38,8 @@ def close_period(platform: Platform, period_id: str, say: Say = lambda _: None) 
     """Calculates a period in full in its own schema, seals the snapshot and exports it.
 
     The login that seals differs from the one that applied the plan; the database compares them. The calculation
-    schema is dropped once the snapshot is sealed; after a crash a second call starts it afresh.
+    schema is dropped once the snapshot is sealed; after a crash a second call starts it afresh, or removes it when
+    the crash came after the seal.
 
     Raises:
         CloseRefused: the period is closed already, a gate failed, or maker and checker are the same.
@@ -46,11 +48,12 @@ def close_period(platform: Platform, period_id: str, say: Say = lambda _: None) 
     calc_id = f"calc_{period_id}_v1"
     with platform.warehouse.connect(Role.PLAN_APPROVER) as connection:
         closed = connection.execute("select 1 from payroll.closed_period where period_id = %s", [period_id]).fetchone()
+    scope = platform.scope(period, calc_id)
     if closed:
+        drop_schema(platform, scope)
         raise CloseRefused(
             f"period {period_id} is already closed. A closed period never changes; a correction is a restatement"
         )
-    scope = platform.scope(period, calc_id)
     run_id = f"close {period_id} {scope.data_cut}"
     start_run(platform, run_id, "close", {"period_id": period_id, "data_cut": scope.data_cut})
     try:
@@ -89,22 +92,24 @@ def export(platform: Platform, period_id: str) -> Close:
         CloseRefused: the period is not closed, or the stored rows no longer match their manifest.
     """
     with platform.warehouse.connect(Role.PLAN_APPROVER) as connection:
-        cursor = connection.execute(
-            "select * from payroll.close where period_id = %s order by version desc limit 1", [period_id]
+        cursor = connection.cursor(row_factory=dict_row).execute(
+            "select c.*, payroll.canonical_csv(period_id, version) as content, payroll.component_hash(period_id,"
+            " version) as component_hash_now, payroll.manifest_hash(c) as manifest_hash_now from payroll.close as c"
+            " where period_id = %s order by version desc limit 1",
+            [period_id],
         )
-        row = cursor.fetchone()
-        if row is None:
-            raise CloseRefused(f"period {period_id} is not closed. Remedy: run `kefu period close {period_id}`")
-        sealed = dict(zip((column.name for column in cursor.description or ()), row, strict=True))
-        text = connection.execute("select payroll.canonical_csv(%s, %s)", [period_id, sealed["version"]]).fetchone()
-    assert text is not None
-    content = str(text[0]).encode()
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != sealed["content_hash"]:
-        raise CloseRefused(
-            f"the snapshot of {period_id} hashes to {digest[:16]}, its manifest says {sealed['content_hash'][:16]}: "
-            "it was tampered with and is not exported. Remedy: call the auditor"
-        )
+        sealed = cursor.fetchone()
+    if sealed is None:
+        raise CloseRefused(f"period {period_id} is not closed. Remedy: run `kefu period close {period_id}`")
+    content = str(sealed.pop("content")).encode()
+    sealed["content_hash_now"] = hashlib.sha256(content).hexdigest()
+    for what in ("content", "component", "manifest"):
+        now, then = sealed.pop(f"{what}_hash_now"), sealed[f"{what}_hash"]
+        if now != then:
+            raise CloseRefused(
+                f"the {what} of {period_id} hashes to {now[:16]}, the seal says {then[:16]}: it was tampered with and "
+                "is not exported. Remedy: call the auditor"
+            )
     folder = platform.settings.kefu_data_dir / "payroll" / f"{period_id}_v{sealed['version']}"
     folder.mkdir(parents=True, exist_ok=True)
     mark = "DEMO_" if sealed["period_mode"] == "demo" else ""
@@ -112,7 +117,9 @@ def export(platform: Platform, period_id: str) -> Close:
     (folder / f"{mark}manifest.json").write_text(
         json.dumps(_manifest(sealed), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    return Close(period_id, sealed["version"], sealed["row_count"], digest, sealed["manifest_hash"], folder)
+    return Close(
+        period_id, sealed["version"], sealed["row_count"], sealed["content_hash"], sealed["manifest_hash"], folder
+    )
 
 
 def _manifest(sealed: dict[str, Any]) -> dict[str, Any]:

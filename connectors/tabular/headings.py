@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from kefu.yaml_files import read_yaml
 
 
 class Heading(BaseModel):
@@ -55,5 +56,5 @@ def _plain(heading: str) -> str:
 
 HEADINGS: dict[str, Headings] = {
     entity: Headings.model_validate(body)
-    for entity, body in yaml.safe_load((Path(__file__).parent / "headers.yml").read_text(encoding="utf-8")).items()
+    for entity, body in read_yaml(Path(__file__).parent / "headers.yml").items()
 }

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kefu.yaml_files import read_yaml
+
 Share = Annotated[float, Field(ge=0, le=1)]
 ExactShare = Annotated[Decimal, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -292,7 +294,7 @@ def load_defaults(path: Path) -> Defaults:
         ValueError: naming the file, every wrong field, what was found, what was expected and what to do.
     """
     try:
-        return Defaults.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Defaults.model_validate(read_yaml(path))
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not readable as YAML: {error}; correct the file at that place") from error
     except ValidationError as error:

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from connectors.contract import System
+from connectors.registry import systems
 from kefu.catalogue.defaults import Defaults
 from kefu.catalogue.models import (
     AuxCode,
@@ -29,6 +30,7 @@ from kefu.catalogue.models import (
     Versioned,
 )
 from kefu.warehouse import Role, Warehouse
+from kefu.yaml_files import read_yaml
 
 
 class ConfigError(Exception):
@@ -136,7 +138,7 @@ def load_catalogue(folder: Path) -> Catalogue:
             problems.append(f"{folder / kind.pattern}: no such file. Remedy: add it, the shipped config/ has one")
         for path in paths:
             try:
-                parsed = kind.adapter.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+                parsed = kind.adapter.validate_python(read_yaml(path))
             except (ValidationError, yaml.YAMLError) as error:
                 problems += _readable(path, error)
                 continue
@@ -163,14 +165,8 @@ def _readable(path: Path, error: ValidationError | yaml.YAMLError) -> list[str]:
 
 
 def _cross_check(catalogue: Catalogue) -> list[str]:
-    problems = []
+    problems = _check_sources(catalogue)
     measures = catalogue.measures
-    for queue in catalogue.objects["queue"].values():
-        assert isinstance(queue, Queue)
-        if queue.source_id not in catalogue.sources:
-            problems.append(f"queues.yml: {queue.queue_id}: source {queue.source_id} is not declared in sources.yml")
-        if queue.team_id not in catalogue.objects["team"]:
-            problems.append(f"queues.yml: {queue.queue_id}: team {queue.team_id} is not declared in teams.yml")
     for metric in catalogue.metrics.values():
         named = metric.numerator + metric.denominator + metric.count
         missing = [name for name in named if name not in measures.measures]
@@ -196,6 +192,42 @@ def _cross_check(catalogue: Catalogue) -> list[str]:
                 problems.append(f"periods.yml: {period.period_id}: plan {plan_id} is not declared")
             elif period.mode == "real" and catalogue.plans[plan_id].mode == "demo":
                 problems.append(f"periods.yml: {period.period_id} is real and may not use the demo plan {plan_id}")
+        end = catalogue.site.end_of_business_day(period.end)
+        if period.as_of < end:
+            problems.append(
+                f"periods.yml: {period.period_id}: as_of {period.as_of.isoformat()} lies before the period's last "
+                f"business day ends, {end.isoformat()}. Remedy: give a later as_of"
+            )
+    return problems
+
+
+def _check_sources(catalogue: Catalogue) -> list[str]:
+    problems = []
+    known = systems()
+    for source in catalogue.sources.values():
+        if source.system not in known:
+            problems.append(
+                f"sources.yml: {source.source_id}: system {source.system} has no connector; there are {sorted(known)}"
+            )
+        elif unknown := sorted(set(source.entities) - set(known[source.system].entities)):
+            problems.append(
+                f"sources.yml: {source.source_id}: {source.system} has no entities {unknown}; "
+                f"there are {sorted(known[source.system].entities)}"
+            )
+    for kind, file in (("queue", "queues.yml"), ("aux_code", "aux_codes.yml"), ("instrument", "instruments.yml")):
+        owners: dict[tuple[str, str], str] = {}
+        for identity, item in catalogue.objects[kind].items():
+            assert isinstance(item, Queue | AuxCode | Instrument)
+            if item.source_id not in catalogue.sources:
+                problems.append(f"{file}: {identity}: source {item.source_id} is not declared in sources.yml")
+            owner = owners.setdefault((item.source_id, item.account), identity)
+            if owner != identity:
+                problems.append(
+                    f"{file}: {identity}: account {item.account} of {item.source_id} is that of {owner} already. "
+                    "Remedy: keep one"
+                )
+            if isinstance(item, Queue) and item.team_id not in catalogue.objects["team"]:
+                problems.append(f"{file}: {identity}: team {item.team_id} is not declared in teams.yml")
     return problems
 
 
@@ -263,7 +295,7 @@ def apply(warehouse: Warehouse, catalogue: Catalogue, systems: list[System]) -> 
                     )
                     continue
                 touched = [period for period, end in closed if item.valid_from <= end]
-                if touched and (kind, identity, item.version - 1) in known:
+                if touched and any(key[:2] == (kind, identity) for key in known):
                     problems.append(
                         f"{kind} {identity} version {item.version} is valid from {item.valid_from}, which reaches into "
                         f"the closed period {touched[0]}. Remedy: start it after that period"

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kefu.statistics.curves import Piecewise, Step
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 UnitKind = Literal["agent", "team", "queue", "site"]
 Channel = Literal["voice", "chat", "none"]
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name} is no time zone; give an IANA name such as Asia/Shanghai")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
 class Declared(BaseModel):
@@ -43,7 +53,7 @@ class Site(Versioned):
 
     site_id: Id
     name: Text
-    time_zone: str
+    time_zone: TimeZone
     day_cutover: str = Field(pattern=r"^[0-2]\d:[0-5]\d$")
     shift_margin_minutes: int = Field(ge=0, le=240)
     stale_close_days: int = Field(ge=1, le=90)
@@ -51,6 +61,12 @@ class Site(Versioned):
     longest_attendance_hours: int = Field(ge=8, le=24)
     acw_cap_seconds: int = Field(ge=0)
     idle_gap_seconds: int = Field(ge=0)
+
+    def end_of_business_day(self, day: date) -> datetime:
+        """Returns the instant, aware, at which the business day ends: the cut-over of the next calendar day."""
+        return datetime.combine(
+            day + timedelta(days=1), time.fromisoformat(self.day_cutover), tzinfo=ZoneInfo(self.time_zone)
+        )
 
 
 class Source(Versioned):
@@ -63,7 +79,7 @@ class Source(Versioned):
     source_id: Id
     system: Id
     channel: Channel
-    time_zone: str
+    time_zone: TimeZone
     phone_region: str = Field(pattern=r"^[A-Z]{2}$")
     shared_numbers: tuple[str, ...] = ()
     text: Literal["vault", "none"] = "none"

@@ -9,15 +9,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import yaml
-
-from connectors.contract import Context, Reader, System
+from connectors.contract import Context, Entity, Reader
+from connectors.registry import systems
 from kefu.catalogue.files import Catalogue, load_catalogue
 from kefu.catalogue.models import Period, Source
 from kefu.settings import PROJECT, Settings
-from kefu.warehouse import Role, Warehouse
-
-SYSTEMS = ("asterisk", "live_helper_chat", "tabular")
+from kefu.warehouse import Role, Warehouse, WarehouseError
+from kefu.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -67,14 +65,13 @@ class Platform:
         """The validated configuration."""
         return load_catalogue(self.settings.kefu_config_dir)
 
-    @cached_property
-    def systems(self) -> dict[str, System]:
-        """Every system that has a connector, by name."""
-        return {name: importlib.import_module(f"connectors.{name}").SYSTEM for name in SYSTEMS}
-
     def period(self, period_id: str | None = None) -> Period:
-        """Returns the named period, or the latest declared one."""
+        """Returns the named period, or the latest declared one. Raises WarehouseError for one that is not declared."""
         periods = self.catalogue.periods
+        if period_id and period_id not in periods:
+            raise WarehouseError(
+                f"period {period_id} is not declared; there are {sorted(periods)}. Remedy: declare it in periods.yml"
+            )
         return periods[period_id] if period_id else max(periods.values(), key=lambda period: period.end)
 
     def scope(self, period: Period, calc_id: str = "live") -> Scope:
@@ -84,12 +81,29 @@ class Platform:
         assert row is not None
         return Scope(calc_id, row[0], period.as_of, period.period_id, period.start.isoformat(), period.end.isoformat())
 
+    def entity(self, source_id: str, entity: str) -> tuple[Source, Entity]:
+        """Returns a declared source and one of the entities it is read for.
+
+        Raises:
+            WarehouseError: when there is no such source or entity, naming those there are.
+        """
+        sources = self.catalogue.sources
+        if source_id not in sources:
+            raise WarehouseError(f"source {source_id} is not declared in sources.yml; there are {sorted(sources)}")
+        source = sources[source_id]
+        if entity not in source.entities:
+            raise WarehouseError(
+                f"source {source_id} is not read for {entity}, only for {sorted(source.entities)}. Remedy: use one of "
+                "these or add it to sources.yml"
+            )
+        return source, systems()[source.system].entities[entity]
+
     def reader(self, source: Source) -> tuple[Reader, Any]:
         """Returns the connector function of a source and its validated settings."""
         module = importlib.import_module(f"connectors.{source.system}")
         options = dict(source.settings)
         if include := options.pop("include", None):
-            body = yaml.safe_load((self.settings.kefu_config_dir / include).read_text(encoding="utf-8"))
+            body = read_yaml(self.settings.kefu_config_dir / include)
             options = body | options
         return module.read, module.Settings.model_validate(options)
 

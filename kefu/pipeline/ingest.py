@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connectors.contract import Window
+from connectors.registry import systems
 from kefu.catalogue.files import apply
 from kefu.load.raw_tables import ensure_raw_tables
 from kefu.load.version_log import LoadReport, LoadRequest, load_entity
@@ -27,9 +28,9 @@ def prepare(platform: Platform) -> list[str]:
 
 def _prepare(platform: Platform) -> list[str]:
     changed = migrate(platform.warehouse)
-    for system in platform.systems.values():
+    for system in systems().values():
         changed += ensure_raw_tables(platform.warehouse, system)
-    changed += apply(platform.warehouse, platform.catalogue, list(platform.systems.values()))
+    changed += apply(platform.warehouse, platform.catalogue, list(systems().values()))
     with platform.warehouse.connect(Role.PLAN_APPROVER) as connection:
         for plan in platform.catalogue.plans.values():
             if plan.mode == "demo":
@@ -45,9 +46,7 @@ def ingest(
 
     A window is read with the source's overlap before its start, because records arrive late.
     """
-    source = platform.catalogue.sources[source_id]
-    system = platform.systems[source.system]
-    entity = system.entities[entity_name]
+    source, entity = platform.entity(source_id, entity_name)
     read, settings = platform.reader(source)
     is_windowed = window is not None and entity.window_on is not None
     if is_windowed:

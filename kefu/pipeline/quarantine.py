@@ -50,8 +50,7 @@ def open_records(warehouse: Warehouse) -> Iterator[Record]:
 
 def replay(platform: Platform, source_id: str, entity_name: str) -> LoadReport:
     """Loads the open records of an entity with today's declaration; those that pass are marked as replayed."""
-    source = platform.catalogue.sources[source_id]
-    entity = platform.systems[source.system].entities[entity_name]
+    source, entity = platform.entity(source_id, entity_name)
     vault = Vault(platform.settings)
     identity = f"{source_id}/{entity_name}"
     with platform.warehouse.connect(Role.LOADER) as connection:

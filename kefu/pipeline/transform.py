@@ -70,6 +70,10 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
         "DBT_LOG_PATH": str(platform.settings.kefu_data_dir / "dbt"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
+    # An empty file name is none, for PostgreSQL's library too.
+    os.environ |= {"KEFU_DBT_SSLMODE": parameters.get("sslmode", "prefer")} | {
+        f"KEFU_DBT_{name.upper()}": parameters.get(name, "") for name in ("sslrootcert", "sslcert", "sslkey")
+    }
     folder = str(PROJECT / "dbt_project")
     outcome = dbtRunner().invoke([*arguments, "--project-dir", folder, "--profiles-dir", folder, "--quiet"])
     if outcome.exception is not None:

@@ -60,8 +60,16 @@ class Warehouse:
     def parameters(self, role: Role) -> dict[str, str]:
         """Returns host, port, dbname, user, password and further libpq parameters of a login."""
         if self.settings.warehouse_url and self.settings.warehouse_url.get_secret_value():
-            found = conninfo_to_dict(self.settings.warehouse_url.get_secret_value())
-            parameters = {name: str(value) for name, value in found.items() if value is not None}
+            try:
+                found = conninfo_to_dict(self.settings.warehouse_url.get_secret_value())
+            except psycopg.ProgrammingError:
+                # What the library says repeats parts of the URL, the password among them.
+                raise WarehouseError(
+                    "WAREHOUSE_URL is not a PostgreSQL address. Remedy: write it into .env as "
+                    "postgresql://user:password@host:port/database, other characters than letters and digits in the "
+                    "password as %XX"
+                ) from None
+            parameters = {"port": "5432"} | {name: str(value) for name, value in found.items() if value is not None}
         else:
             parameters = {
                 "host": "127.0.0.1",
@@ -97,11 +105,15 @@ class Warehouse:
         """Returns an open ADBC connection, for Arrow in by binary COPY."""
         import adbc_driver_postgresql.dbapi as adbc  # loads Arrow: a second that most commands do not need
 
+        return adbc.connect(self.url(role))
+
+    def url(self, role: Role, scheme: str = "postgresql") -> str:
+        """Returns the address of a login in UTC, with its password: for libraries that take nothing else."""
         p = self.parameters(role)
-        extra = "".join(f"&{k}={quote(v, safe='')}" for k, v in p.items() if k.startswith("ssl"))
-        return adbc.connect(
-            f"postgresql://{quote(p['user'], safe='')}:{quote(p['password'], safe='')}"
-            f"@{p['host']}:{p['port']}/{quote(p['dbname'], safe='')}?options=-c%20timezone%3DUTC{extra}"
+        demands = "".join(f"&{k}={quote(v, safe='')}" for k, v in p.items() if k.startswith("ssl"))
+        return (
+            f"{scheme}://{quote(p['user'], safe='')}:{quote(p['password'], safe='')}"
+            f"@{p['host']}:{p['port']}/{quote(p['dbname'], safe='')}?options=-c%20timezone%3DUTC{demands}"
         )
 
     def ensure_running(self) -> None:

@@ -255,7 +255,7 @@ def test_every_problem_of_every_file_is_reported_at_once(config: Path) -> None:
 
 def test_a_broken_file_says_where(config: Path) -> None:
     (config / "teams.yml").write_text("- {team_id: general\n- x", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"teams.yml: not valid YAML: [\s\S]*line 2"):
+    with pytest.raises(ConfigError, match=r"teams.yml: not valid YAML: [\s\S]*line 1, column 3"):
         load_catalogue(config)
 
 

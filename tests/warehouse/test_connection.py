@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from connectors.registry import systems
 from kefu.catalogue.files import apply, load_catalogue
 from kefu.load.raw_tables import ensure_raw_tables
 from kefu.pipeline.context import Platform
@@ -169,7 +170,7 @@ def test_a_server_by_url_is_set_up_by_an_owner_without_superuser(given: Platform
     assert row == ("given_owner", False)
     assert len(migrate(warehouse)) >= 6
     assert migrate(warehouse) == []
-    systems = list(given.systems.values())
+    systems = list(systems().values())
     assert len([name for system in systems for name in ensure_raw_tables(warehouse, system)]) == 22
     assert len(apply(warehouse, load_catalogue(project / "config"), systems)) == 54
     for role in Role:

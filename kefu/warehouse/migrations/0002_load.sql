@@ -38,7 +38,8 @@ create table ops.quarantine (
     remedy text not null,
     payload_encrypted bytea not null,
     first_load_id bigint not null references ops.load,
-    status text not null default 'open' check (status in ('open', 'replayed', 'dismissed')),
+    -- superseded: a later complete read no longer holds the record in this form, because it was corrected or removed.
+    status text not null default 'open' check (status in ('open', 'replayed', 'dismissed', 'superseded')),
     resolved_load_id bigint references ops.load,
     unique (source_id, entity, payload_digest)
 );
@@ -65,13 +66,17 @@ create table vault.message_text (
     primary key (source_id, entity, key, field, load_seq)
 );
 
-grant select, insert on ops.load, ops.quarantine, ops.schema_drift, vault.message_text to kefu_loader;
+grant select, insert on ops.load, ops.quarantine, ops.schema_drift to kefu_loader;
+-- The loader writes text it will never read.
+grant insert on vault.message_text to kefu_loader;
 grant update (status, resolved_load_id) on ops.quarantine to kefu_loader;
 grant update (record_count, last_load_id) on ops.schema_drift to kefu_loader;
 grant select on ops.load, ops.quarantine, ops.schema_drift to kefu_transformer;
 grant select, delete on vault.message_text to kefu_text;
 create trigger load_append_only before update or delete on ops.load
 for each row execute function ops.refuse_change();
+create trigger load_no_truncate before truncate on ops.load
+for each statement execute function ops.refuse_change();
 
 -- Plans need counts: the loader may ask for statistics of a log it cannot otherwise touch.
 create function ops.analyze_log(p_schema text, p_table text) returns void

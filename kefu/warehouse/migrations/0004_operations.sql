@@ -50,6 +50,8 @@ create table ops.reliability_override (
 );
 create trigger reliability_override_append_only before update or delete on ops.reliability_override
 for each row execute function ops.refuse_change();
+create trigger reliability_override_no_truncate before truncate on ops.reliability_override
+for each statement execute function ops.refuse_change();
 
 create table ops.publication (
     publication_id bigint generated always as identity primary key,

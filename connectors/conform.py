@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import ARROW_TYPES, Chunk, Context, Entity, EntityField, FieldType, Personal, Reject
-from connectors.personal import pseudonymise
+from connectors.personal import pseudonymise, shape
 
 _EXPECTED = {
     FieldType.TEXT: "text",
@@ -145,7 +145,7 @@ def _shown(raw: pa.Table, name: str, index: int, declared: EntityField) -> str:
     if name not in raw.column_names:
         return "no such column"
     value = raw.column(name)[index].as_py()
-    return "nothing" if value is None or value == "" else repr(value)[:80]
+    return "nothing" if value is None or value == "" else shape(value)
 
 
 def _expected(declared: EntityField, present: bool) -> str:

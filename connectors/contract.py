@@ -209,6 +209,7 @@ class Chunk:
         drift: undeclared fields as (name, type as found) with the number of records that carried them.
         texts: plain message text aligned with `rows` (NULL where none), by text field; empty if not kept.
         cursor: to be committed with the rows, only for APIs that force a cursor.
+        faultless: name of a file that was taken as a whole; what was refused of it before is settled.
     """
 
     rows: pa.Table
@@ -218,6 +219,7 @@ class Chunk:
     drift: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
     texts: dict[str, pa.ChunkedArray] = dataclasses.field(default_factory=dict)
     cursor: dict[str, Any] | None = None
+    faultless: str | None = None
 
     def __post_init__(self) -> None:
         accounted = self.rows.num_rows + len(self.rejects) + sum(self.filtered.values())

@@ -16,6 +16,26 @@ _WITHHELD = {"anonymous", "withheld", "private", "restricted", "unknown", "unava
 _MAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
 
+# What may be shown of a value in the wrong place: numbers too short for a telephone, dates and times.
+_HARMLESS = re.compile(
+    r"[-+]?\d{1,6}([.,]\d{1,6})?%?"
+    r"|\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+    r"|\d{1,2}:\d{2}(:\d{2})?"
+)
+
+
+def shape(value: object) -> str:
+    """Returns a refused value in a form that may be stored and shown: it may be anything, a name in a wrong column too.
+
+    Short numbers, dates and times stay; of any other text only its shape is told, `9` for digits, `x` for letters.
+    """
+    text = str(value).strip()
+    if _HARMLESS.fullmatch(text):
+        return repr(value)
+    form = "".join("9" if c.isdigit() else "x" if c.isalpha() else c for c in text[:40])
+    return f"text like {form!r}" + (f"... of {len(text)} characters" if len(text) > 40 else "")
+
+
 def customer_key(secret: bytes, normalised: str) -> str:
     """Returns the keyed pseudonym (32 hex digits) of a normalised phone number or mail address."""
     return hmac.new(secret, normalised.encode(), hashlib.sha256).hexdigest()[:32]

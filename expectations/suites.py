@@ -67,9 +67,7 @@ class Suite(BaseModel):
 
 def load_suites(folder: Path = FOLDER) -> list[Suite]:
     """Returns all suites by file name. Raises ValueError when a folder holds none or two share a name."""
-    suites = [
-        Suite.model_validate(read_yaml(path)) for path in sorted(folder.glob("*.yml"))
-    ]
+    suites = [Suite.model_validate(read_yaml(path)) for path in sorted(folder.glob("*.yml"))]
     names = [suite.suite for suite in suites]
     if not suites or len(set(names)) != len(names):
         raise ValueError(f"{folder}: expected suites with different names, found {names or 'none'}")

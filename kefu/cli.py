@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -221,6 +222,27 @@ def replay(source_id: str, entity: str) -> None:
     platform = _platform()
     report = replay_records(platform, source_id, entity)
     console.print(line_of(report), markup=False)
+
+
+@quarantine_app.command()
+def show(quarantine_id: int) -> None:
+    """Prints an open record as its source delivered it, personal data included."""
+    from kefu.pipeline.quarantine import payload
+
+    for name, value in payload(_platform(), quarantine_id).items():
+        console.print(f"{name}: {value}", markup=False, highlight=False)
+
+
+@quarantine_app.command()
+def dismiss(
+    quarantine_id: int,
+    because: Annotated[str, typer.Option(min=3, help="why it will never be loaded; kept with the record")],
+) -> None:
+    """Settles an open record that cannot be repaired, so that it no longer stands against a close."""
+    from kefu.pipeline.quarantine import dismiss as dismiss_record
+
+    dismiss_record(Warehouse(settings()), quarantine_id, getpass.getuser(), because)
+    console.print(f"#{quarantine_id} is dismissed")
 
 
 @text_app.command()

@@ -17,10 +17,10 @@ class _Loader(yaml.CSafeLoader):
                     None, None, f"the key {key.value!r} is given twice; keep one of them", key.start_mark
                 )
             seen.add(key.value)
-        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> Any:
     """Returns the content of a YAML file. Raises yaml.YAMLError with line and column when it is not valid."""
     # The C parser is the safe one; only its speed differs from `yaml.safe_load`.
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)

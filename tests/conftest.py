@@ -87,12 +87,3 @@ def planted(line: Line, copy_of: Copy, tmp_path_factory: pytest.TempPathFactory)
     plant(platform, tmp_path_factory.mktemp("sources"))
     daily(platform, "later run")
     return platform
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the defects listed in `known_failures.txt`: they are run and shown, but do not hide new ones."""
-    lines = (Path(__file__).parent / "known_failures.txt").read_text(encoding="utf-8").splitlines()
-    known = {line for line in lines if line and not line.startswith("#")}
-    for item in items:
-        if item.nodeid in known:
-            item.add_marker(pytest.mark.xfail(reason="known failure, see tests/known_failures.txt"))

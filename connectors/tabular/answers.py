@@ -20,12 +20,16 @@ class Both(NamedTuple):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong in a file; `row` counts as the sheet does (1 = headings), None for the whole file."""
+    """One thing that is wrong in a file; `row` counts as the sheet does (1 = headings), None for the whole file.
+
+    `cell` is the content of the cell where one is at fault.
+    """
 
     row: int | None
     column: str | None
     found: Both
     expected: Both
+    cell: str | None = None
 
 
 class Refused(Exception):

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from connectors.conform import conform
 from connectors.contract import Chunk, Context, Entity, FieldType, Reject, SourceError, Window
+from connectors.personal import shape
 from connectors.tabular.answers import (
     Both,
     Fault,
@@ -77,9 +78,10 @@ def _read_folder(settings: Settings, entity: Entity, context: Context) -> Iterat
             answer = accepted_answer(
                 name, HEADINGS[entity.name], len(keys), fresh.count(False), [heading for heading, _ in chunk.drift]
             )
-            if not all(fresh):
-                superseded = {"superseded_by_later_file": fresh.count(False)}
-                chunk = replace(chunk, rows=chunk.rows.filter(pa.array(fresh)), filtered=superseded)
+            superseded = {"superseded_by_later_file": fresh.count(False)} if not all(fresh) else {}
+            chunk = replace(
+                chunk, rows=chunk.rows.filter(pa.array(fresh, pa.bool_())), filtered=superseded, faultless=name
+            )
         chunks.append((name, answer, chunk))
     for name, answer, chunk in reversed(chunks):
         write_answer((settings.answers_to or folder) / f"{name}.answer.txt", answer)
@@ -155,8 +157,9 @@ def _wrong_cells(
         wrong = {int(reject.locator) for reject in conform(alone, raw.select([field]), context, locator=str).rejects}
         wrong |= {index for index, text in enumerate(texts) if _SHEET_ERROR.match(text)}
         for index in sorted(wrong):
-            found = quoted(texts[index]) if declared.personal is None else Both("a personal value", "个人信息")
-            yield Fault(sheet.rows[index][0], sheet.headings[place], found, expected(declared))
+            cell = texts[index] if declared.personal is None else None
+            found = Both("a personal value", "个人信息") if cell is None else quoted(cell)
+            yield Fault(sheet.rows[index][0], sheet.headings[place], found, expected(declared), cell)
 
 
 def _repeated(sheet: Sheet, chunk: Chunk, entity: Entity) -> Iterator[Fault]:
@@ -184,7 +187,7 @@ def _refused_file(name: str, faults: list[Fault], entity: Entity) -> tuple[Chunk
         found=faults[0].found.en,
         expected=faults[0].expected.en,
         remedy="correct the file as its answer file says and put it into the folder again",
-        payload={},
+        payload={"file": name},
     )
     return Chunk(entity.stored_schema().empty_table(), 1, [reject]), faults
 
@@ -204,7 +207,8 @@ def _refused_rows(name: str, sheet: Sheet, columns: dict[str, int], entity: Enti
         else:
             column = own.column or ""
             field = HEADINGS[entity.name].field_of(column) or column
-            found, wanted = own.found.en, own.expected.en
+            # The answer file tells its author what stands there; what is stored may not be a name in a wrong column.
+            found, wanted = shape(own.cell) if own.cell else own.found.en, own.expected.en
             remedy = "correct this row and put the file into the folder again"
         rejects.append(Reject(f"{name} row {number}", field, found, wanted, remedy, payload))
     return Chunk(entity.stored_schema().empty_table(), len(rejects), rejects)

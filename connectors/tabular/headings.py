@@ -55,6 +55,5 @@ def _plain(heading: str) -> str:
 
 
 HEADINGS: dict[str, Headings] = {
-    entity: Headings.model_validate(body)
-    for entity, body in read_yaml(Path(__file__).parent / "headers.yml").items()
+    entity: Headings.model_validate(body) for entity, body in read_yaml(Path(__file__).parent / "headers.yml").items()
 }

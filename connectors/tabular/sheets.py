@@ -43,9 +43,8 @@ def read_sheet(path: Path) -> Sheet:
         for index, cell in enumerate(cells):
             if cell and (index >= len(headings) or not headings[index]):
                 letter = get_column_letter(index + 1)
-                sheet.faults.append(
-                    Fault(number, letter, quoted(cell), Both("a heading in row 1 above it", "第 1 行有标题"))
-                )
+                wanted = Both("a heading in row 1 above it", "第 1 行有标题")
+                sheet.faults.append(Fault(number, letter, quoted(cell), wanted, cell))
     return sheet
 
 

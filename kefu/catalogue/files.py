@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import yaml
+from psycopg import Connection
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from connectors.contract import System
 from connectors.registry import systems
 from kefu.catalogue.defaults import Defaults
 from kefu.catalogue.models import (
@@ -262,10 +263,13 @@ def json_schemas() -> dict[str, str]:
     }
 
 
-def apply(warehouse: Warehouse, catalogue: Catalogue, systems: list[System]) -> list[str]:
+def apply(warehouse: Warehouse, catalogue: Catalogue, shipped: Mapping[tuple[str, str], dict[str, Any]]) -> list[str]:
     """Writes new object versions as the plan author; returns what was written (nothing on a second run).
 
-    What a system can record is written too, with versions counted by itself, because connectors declare it.
+    Args:
+        warehouse: where to.
+        catalogue: what the customer declares.
+        shipped: bodies by (kind, id) of what the program itself declares; their versions are counted here.
 
     Raises:
         ConfigError: when a version was edited after it was applied, or would reach into a closed period.
@@ -283,7 +287,7 @@ def apply(warehouse: Warehouse, catalogue: Catalogue, systems: list[System]) -> 
         rows: list[tuple[str, str, int, str, str, dict[str, Any]]] = []
         for kind, items in catalogue.objects.items():
             for identity, item in items.items():
-                body = item.model_dump(mode="json")
+                body = item.model_dump(mode="json", by_alias=True)
                 digest = content_hash(body)
                 applied = known.get((kind, identity, item.version))
                 if applied == digest:
@@ -302,12 +306,10 @@ def apply(warehouse: Warehouse, catalogue: Catalogue, systems: list[System]) -> 
                     )
                     continue
                 rows.append((kind, identity, item.version, digest, item.valid_from.isoformat(), body))
-        for system in systems:
-            body = {"assignment_mode": system.assignment_mode, "cannot": sorted(system.cannot)}
-            versions = [version for kind, identity, version in known if (kind, identity) == ("system", system.system)]
-            latest = max(versions, default=0)
-            if known.get(("system", system.system, latest)) != content_hash(body):
-                rows.append(("system", system.system, latest + 1, content_hash(body), "1970-01-01", body))
+        for (kind, identity), body in shipped.items():
+            latest = max((key[2] for key in known if key[:2] == (kind, identity)), default=0)
+            if known.get((kind, identity, latest)) != content_hash(body):
+                rows.append((kind, identity, latest + 1, content_hash(body), "1970-01-01", body))
         if problems:
             raise ConfigError(problems)
         for row in rows:
@@ -318,6 +320,20 @@ def apply(warehouse: Warehouse, catalogue: Catalogue, systems: list[System]) -> 
             )
             written.append(f"{row[0]} {row[1]} version {row[2]}")
     return written
+
+
+def in_force(connection: Connection, kind: str, day: str) -> dict[str, Any]:
+    """Returns the objects of a kind by id, in the version that was valid on a local business date (ISO text).
+
+    A period is calculated with what is in force when it starts, also after the files have moved on.
+    """
+    model = next(known.model for known in KINDS if known.name == kind)
+    rows = connection.execute(
+        "select distinct on (object_id) object_id, body from cfg.object_version"
+        " where kind = %s and valid_from <= %s::date order by object_id, version desc",
+        [kind, day],
+    ).fetchall()
+    return {identity: model.model_validate(body) for identity, body in rows}
 
 
 def content_hash(body: dict[str, Any]) -> str:

@@ -241,9 +241,9 @@ class Plan(Versioned):
     @field_validator("grades")
     @classmethod
     def _grades(cls, grades: dict[str, Decimal]) -> dict[str, Decimal]:
-        if list(grades.values()) != sorted(grades.values(), reverse=True):
-            raise ValueError("grades are listed from the best to the worst with falling limits")
-        return grades
+        if len(set(grades.values())) < len(grades):
+            raise ValueError(f"two grades have the same limit in {grades}; give each its own")
+        return dict(sorted(grades.items(), key=lambda grade: grade[1], reverse=True))
 
     @model_validator(mode="after")
     def _check(self) -> Plan:

@@ -34,6 +34,7 @@ class LoadRequest:
         entity: declared entity.
         window: half-open window that was read, None for a complete read.
         is_complete: the read covered everything the window (or the source) holds, so vanished keys are deletions.
+        is_replay: the rows come from the quarantine, so that this is no read of the source.
         export_version: version stated for all rows, e.g. a file's export time in microseconds.
         shrink_limit: least share of the rows of the last complete read that is accepted.
     """
@@ -44,6 +45,7 @@ class LoadRequest:
     entity: Entity
     window: Window | None = None
     is_complete: bool = False
+    is_replay: bool = False
     export_version: int | None = None
     shrink_limit: float = 0.5
 
@@ -99,7 +101,8 @@ def load_entity(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chu
             connection.execute("select ops.analyze_log(%s, %s)", [raw_schema(request.system), request.entity.name])
             _store_texts(connection, request, sequence, collected.texts, vault)
         load_id = _record_load(connection, request, report, collected.cursor, started)
-        _store_rejects(connection, request, load_id, collected, vault)
+        digests = _store_rejects(connection, request, load_id, collected, vault)
+        _settle_quarantine(connection, keyed, request, load_id, collected, digests)
         connection.execute(sql.SQL("drop table {}, {}").format(staging, keyed))
     return report
 
@@ -109,6 +112,7 @@ class _Collected:
     rejects: list[Any] = field(default_factory=list)
     drift: Counter[tuple[str, str]] = field(default_factory=Counter)
     texts: list[tuple[int, dict[str, pa.ChunkedArray]]] = field(default_factory=list)
+    faultless: list[str] = field(default_factory=list)
     cursor: dict[str, Any] | None = None
 
 
@@ -142,6 +146,8 @@ def _stage(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], 
             offset += rows.num_rows
             collected.rejects += chunk.rejects
             collected.drift.update(chunk.drift)
+            if chunk.faultless is not None:
+                collected.faultless.append(chunk.faultless)
             collected.cursor = chunk.cursor or collected.cursor
             report.read += chunk.read
             report.filtered.update(chunk.filtered)
@@ -151,11 +157,11 @@ def _stage(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], 
 
 
 def _refuse_shrunken(connection: psycopg.Connection, request: LoadRequest, report: LoadReport) -> None:
-    if request.window is not None:
+    if request.window is not None or request.is_replay:
         return
     row = connection.execute(
         "select read_count from ops.load where source_id = %s and entity = %s and window_start is null"
-        " order by load_id desc limit 1",
+        " and not is_replay order by load_id desc limit 1",
         [request.source_id, request.entity.name],
     ).fetchone()
     if row and report.read < request.shrink_limit * row[0]:
@@ -345,13 +351,15 @@ def _record_load(
     row = connection.execute(
         "insert into ops.load (load_seq, run_id, source_id, system, entity, window_start, window_end, read_count,"
         " inserted_count, unchanged_count, filtered_count, quarantined_count, tombstoned_count, filtered_by_rule,"
-        " cursor_state, started_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " cursor_state, is_replay, started_at)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " returning load_id",
         [
             report.load_seq, request.run_id, request.source_id, request.system, request.entity.name,
             request.window.start if request.window else None, request.window.end if request.window else None,
             report.read, report.inserted, report.unchanged, sum(report.filtered.values()), report.quarantined,
-            report.tombstoned, Jsonb(dict(report.filtered)), Jsonb(cursor) if cursor else None, started,
+            report.tombstoned, Jsonb(dict(report.filtered)), Jsonb(cursor) if cursor else None,
+            request.is_replay, started,
         ],
     ).fetchone()  # fmt: skip
     assert row is not None
@@ -360,19 +368,23 @@ def _record_load(
 
 def _store_rejects(
     connection: psycopg.Connection, request: LoadRequest, load_id: int, collected: _Collected, vault: Vault
-) -> None:
+) -> list[bytes]:
+    """Stores what was refused, once; returns the digests of all records refused now, those known before too."""
     identity = f"{request.source_id}/{request.entity.name}"
+    digests = []
     with connection.cursor() as cursor:
         for reject in collected.rejects:
             digest, sealed = vault.seal(reject.payload, identity)
+            digests.append(digest)
             cursor.execute(
-                "insert into ops.quarantine (source_id, system, entity, payload_digest, locator, field, found,"
-                " expected, remedy, payload_encrypted, first_load_id)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                "insert into ops.quarantine (source_id, system, entity, payload_digest, record_key, locator, field,"
+                " found, expected, remedy, payload_encrypted, first_load_id)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
                 " on conflict (source_id, entity, payload_digest) do nothing",
                 [
-                    request.source_id, request.system, request.entity.name, digest, reject.locator, reject.field,
-                    reject.found, reject.expected, reject.remedy, sealed, load_id,
+                    request.source_id, request.system, request.entity.name, digest,
+                    _record_key(request.entity, reject.payload), reject.locator, reject.field, reject.found,
+                    reject.expected, reject.remedy, sealed, load_id,
                 ],
             )  # fmt: skip
         for (name, kind), count in collected.drift.items():
@@ -382,3 +394,33 @@ def _store_rejects(
                 " set record_count = excluded.record_count, last_load_id = excluded.last_load_id",
                 [request.source_id, request.entity.name, name, kind, count, load_id, load_id],
             )
+    return digests
+
+
+def _record_key(entity: Entity, payload: dict[str, Any]) -> str | None:
+    if entity.key == "content" or any(entity.fields[name].personal for name in entity.key):
+        return None
+    parts = [payload.get(name) for name in entity.key]
+    return None if any(part is None for part in parts) else ":".join(str(part) for part in parts)
+
+
+def _settle_quarantine(
+    connection: psycopg.Connection,
+    keyed: sql.Identifier,
+    request: LoadRequest,
+    load_id: int,
+    collected: _Collected,
+    digests: list[bytes],
+) -> None:
+    """Marks records as superseded whose key, or whose whole file, was now read without a fault."""
+    connection.execute(
+        sql.SQL(
+            "update ops.quarantine set status = 'superseded', resolved_load_id = %s"
+            " where source_id = %s and entity = %s and status = 'open' and payload_digest <> all(%s)"
+            " and (record_key in (select _key from {}) or locator = any(%s)"
+            " or regexp_replace(locator, ' row [0-9]+$', '') = any(%s))"
+        ).format(keyed),
+        [
+            load_id, request.source_id, request.entity.name, digests, collected.faultless, collected.faultless,
+        ],
+    )  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from connectors.contract import Window
 from connectors.registry import systems
+from expectations.suites import load_suites
 from kefu.catalogue.files import apply
 from kefu.load.raw_tables import ensure_raw_tables
 from kefu.load.version_log import LoadReport, LoadRequest, load_entity
@@ -30,12 +32,21 @@ def _prepare(platform: Platform) -> list[str]:
     changed = migrate(platform.warehouse)
     for system in systems().values():
         changed += ensure_raw_tables(platform.warehouse, system)
-    changed += apply(platform.warehouse, platform.catalogue, list(systems().values()))
+    changed += apply(platform.warehouse, platform.catalogue, shipped())
     with platform.warehouse.connect(Role.PLAN_APPROVER) as connection:
         for plan in platform.catalogue.plans.values():
             if plan.mode == "demo":
                 connection.execute("select cfg.approve_plan(%s, %s)", [plan.plan_id, plan.version])
     return changed
+
+
+def shipped() -> dict[tuple[str, str], dict[str, Any]]:
+    """Returns what the program declares and models read: what each system can record, and every quality check."""
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        ("system", name): {"assignment_mode": system.assignment_mode, "cannot": sorted(system.cannot)}
+        for name, system in systems().items()
+    }
+    return found | {("suite", suite.suite): suite.model_dump(mode="json") for suite in load_suites()}
 
 
 def ingest(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,7 +13,7 @@ from connectors.conform import conform
 from kefu.load.vault import Vault
 from kefu.load.version_log import LoadReport, LoadRequest, load_entity
 from kefu.pipeline.context import Platform
-from kefu.warehouse import Role, Warehouse
+from kefu.warehouse import Role, Warehouse, WarehouseError
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def replay(platform: Platform, source_id: str, entity_name: str) -> LoadReport:
     still_wrong = {reject.locator for reject in chunk.rejects}
     report = load_entity(
         platform.warehouse,
-        LoadRequest(f"replay {identity}", source_id, source.system, entity, shrink_limit=0.0),
+        LoadRequest(f"replay {identity}", source_id, source.system, entity, is_replay=True),
         [chunk],
     )
     passed = [number for number in ids if f"quarantine #{number}" not in still_wrong]
@@ -83,3 +84,36 @@ def replay(platform: Platform, source_id: str, entity_name: str) -> LoadReport:
             [source_id, entity_name, passed],
         )
     return report
+
+
+def payload(platform: Platform, quarantine_id: int) -> dict[str, Any]:
+    """Returns an open record as its source delivered it, personal data included: for the eyes of who repairs it.
+
+    Raises:
+        WarehouseError: when no such record waits.
+    """
+    with platform.warehouse.connect(Role.LOADER) as connection:
+        row = connection.execute(
+            "select source_id || '/' || entity, payload_encrypted from ops.quarantine"
+            " where quarantine_id = %s and status = 'open'",
+            [quarantine_id],
+        ).fetchone()
+    if row is None:
+        raise WarehouseError(f"no open record #{quarantine_id}. Remedy: see `kefu quarantine list`")
+    return dict(json.loads(Vault(platform.settings).decrypt(bytes(row[1]), row[0])))
+
+
+def dismiss(warehouse: Warehouse, quarantine_id: int, by: str, because: str) -> None:
+    """Settles an open record that will never be loaded; who decided it and why is kept.
+
+    Raises:
+        WarehouseError: when no such record waits.
+    """
+    with warehouse.connect(Role.LOADER) as connection:
+        settled = connection.execute(
+            "update ops.quarantine set status = 'dismissed', dismissed_by = %s, dismissed_because = %s"
+            " where quarantine_id = %s and status = 'open'",
+            [by, because, quarantine_id],
+        ).rowcount
+    if not settled:
+        raise WarehouseError(f"no open record #{quarantine_id}. Remedy: see `kefu quarantine list`")

@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
 from kefu.catalogue.defaults import Defaults
+from kefu.catalogue.files import in_force
 from kefu.catalogue.models import Plan
 from kefu.pipeline.context import Platform, Scope
 from kefu.statistics import reliability as trust
@@ -31,30 +32,32 @@ def estimate(platform: Platform, scope: Scope) -> int:
     Returns:
         Number of (metric, cohort) pairs estimated. A second run replaces the same rows by the same rows.
     """
-    defaults = platform.catalogue.defaults
     pairs = 0
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        defaults, plans, metrics, periods = (
+            in_force(connection, kind, scope.period_start) for kind in ("defaults", "plan", "metric", "period")
+        )
         for table in ("cohort_reliability", "agent_estimate"):
             connection.execute(
                 sql.SQL("delete from {} where calc_id = %s").format(sql.Identifier("stats", table)), [scope.calc_id]
             )
-        for plan_id in platform.period(scope.period_id).plan_ids:
-            plan = platform.catalogue.plans[plan_id]
+        for plan_id in periods[scope.period_id].plan_ids:
+            plan = plans[plan_id]
             agents = _fetch(connection, scope.schema("intermediate"), "int_plan_agent", plan_id)
             for entry in plan.metrics:
-                kind = platform.catalogue.metrics[entry.metric_id].reliability
+                kind = metrics[entry.metric_id].reliability
                 if kind == "rating":
                     _write(
                         connection,
                         scope,
                         entry.metric_id,
                         agents,
-                        *_ratings(connection, scope, plan_id, agents, defaults),
+                        *_ratings(connection, scope, plan_id, agents, defaults["defaults"]),
                     )
                     pairs += 1
                 elif kind == "review":
                     required = (entry.quota or 0) * len(agents)
-                    found = _reviews(connection, scope, plan, agents, required, defaults)
+                    found = _reviews(connection, scope, plan, agents, required, defaults["defaults"])
                     _write(connection, scope, entry.metric_id, agents, *found)
                     pairs += 1
     return pairs

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from connectors.contract import Window
+from kefu.catalogue.files import in_force
 from kefu.load.version_log import LoadReport
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.ingest import entities_to_ingest, ingest, prepare
@@ -39,13 +40,11 @@ def check_quality(platform: Platform, scope: Scope) -> dict[str, int]:
     from expectations.runner import run_suites
     from expectations.suites import load_suites
 
-    results = run_suites(
-        platform.warehouse,
-        load_suites(),
-        scope.calc_id,
-        scope.schema,
-        platform.catalogue.defaults.model_dump(mode="json"),
-    )
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        defaults = in_force(connection, "defaults", scope.period_start)["defaults"].model_dump(
+            mode="json", by_alias=True
+        )
+    results = run_suites(platform.warehouse, load_suites(), scope.calc_id, scope.schema, defaults)
     passed = sum(result.success for result in results)
     return {"passed": passed, "failed": len(results) - passed}
 

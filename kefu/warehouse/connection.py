@@ -143,7 +143,7 @@ class Warehouse:
                 holder = connection.execute(
                     "select a.application_name, a.pid, a.backend_start from pg_locks as l"
                     " join pg_stat_activity as a on l.pid = a.pid"
-                    " where l.locktype = 'advisory' and l.granted and l.objid = %s",
+                    " where l.locktype = 'advisory' and l.granted and l.objid = %s and a.datname = current_database()",
                     [PIPELINE_LOCK],
                 ).fetchone()
                 raise WarehouseError(

@@ -28,7 +28,7 @@ def edit(config: Path, file: str, index: int | None = None, **values: Any) -> No
 
 
 def applied(warehouse: Warehouse, config: Path) -> list[str]:
-    return apply(warehouse, load_catalogue(config), [])
+    return apply(warehouse, load_catalogue(config), {})
 
 
 def rows(warehouse: Warehouse) -> list[tuple[Any, ...]]:

@@ -96,9 +96,9 @@ CASES: dict[str, tuple[str, Change, str]] = {
         REAL, lambda plan: entry(plan, "csat_rate").update(min_n=9),
         "plans/balanced_im.yml: csat_rate: min_n 9 is below the metric's 10; only a demo may",
     ),
-    "grades that rise": (
-        DEMO, lambda plan: plan.update(grades={"C": 60, "B": 70}),
-        "demo.yml: grades: Value error, grades are listed from the best to the worst with falling limits...",
+    "two grades of one limit": (
+        DEMO, lambda plan: plan.update(grades={"C": 70, "B": 70}),
+        "demo.yml: grades: Value error, two grades have the same limit in ...",
     ),
     "knots that do not rise": (
         DEMO, lambda plan: entry(plan, "csat_rate")["curve"]["knots"].reverse(),

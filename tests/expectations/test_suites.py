@@ -39,6 +39,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "csat_rating_on_scale": (
         "insert into {s}.evidence_rating values ('low', 'CS1001', 0), ('high', 'CS1001', 6)", ["high", "low"],
     ),
+    "csat_rating_known": ("insert into {s}.evidence_rating values ('unsaid', 'CS1001', null)", ["unsaid"]),
     "csat_rating_credited": (
         f"insert into {{s}}.evidence_rating select 'nobody' || i, null, 5 from generate_series(1, {MANY}) as i",
         sorted(f"nobody{i}" for i in range(1, MANY + 1)),
@@ -49,6 +50,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "qa_score_on_scale": (
         "insert into {s}.evidence_review values ('under', 'Q001', -0.5), ('over', 'Q001', 100.5)", ["over", "under"],
     ),
+    "qa_score_known": ("insert into {s}.evidence_review values ('unscored', 'Q001', null)", ["unscored"]),
     "qa_reviewer_known": ("insert into {s}.evidence_review values ('q99', null, 80)", ["q99"]),
     "ratios_between_0_and_1": (
         f"insert into {{s}}.metric_value select 'agent', 'X' || i, 'chat', 'csat_rate', 'p', 1.01, 2"
@@ -129,7 +131,7 @@ def checked(warehouse: Warehouse) -> dict[str, dict[str, Result]]:
 
 
 def test_every_shipped_check_has_a_fault_here() -> None:
-    assert len(CHECKS) == 21
+    assert len(CHECKS) == 23
     assert set(FAULTS) | FLOORS == set(CHECKS)
 
 
@@ -166,7 +168,7 @@ def test_every_result_is_stored_with_all_that_people_need(
             "select expectation_id, suite, duty, severity, success, jsonb_array_length(failing_keys), reason_zh,"
             " reason_en, fixed_by, rule_version from ops.quality_result where calc_id = 'calc_faulty'"
         ).fetchall()
-    assert len(rows) == 21
+    assert len(rows) == 23
     for name, suite, duty, severity, success, failing, chinese, english, fixed_by, version in rows:
         declared = next(check for check in CHECKS[name].expectations if check.id == name)
         assert (suite, duty) == (CHECKS[name].suite, CHECKS[name].duty)

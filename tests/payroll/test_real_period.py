@@ -73,6 +73,8 @@ def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
     message = str(refused.value)
     assert message == (
         f"period {PERIOD} cannot be closed: agents_mapped: every account is mapped to a person: unmapped:chat:5; "
+        "critical_checks: every critical check passed: qa_review_unique was not run, qa_reviewer_known was not run, "
+        "qa_score_known was not run, qa_score_on_scale was not run; "
         "plan_approved: every plan must be approved by another person: balanced_im; "
         "quarantine_settled: 1 records wait in quarantine; "
         "reliability_evaluated: every subjective metric is evaluated: qa_listening_score is not"
@@ -90,8 +92,6 @@ def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
     (inbox / "exam-a.csv").write_text(f"{EXAM}CS1001,second exam,first,2026-11-18,88\n")
     load(real, "identity")
     load(real, "exam")
-    with real.warehouse.connect(Role.LOADER) as connection:
-        connection.execute("update ops.quarantine set status = 'dismissed' where status = 'open'")
     with real.warehouse.connect(Role.PLAN_APPROVER) as connection:
         connection.execute("select cfg.approve_plan('balanced_im', 1)")
     sealed = close_period(real, PERIOD)
@@ -155,7 +155,7 @@ def test_a_suite_that_was_not_run_is_not_a_pass(line: Line, copy_of: Copy) -> No
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         connection.execute("delete from ops.quality_result where suite in ('csat_ratings', 'metric_values')")
     variables = json.dumps(platform.scope(platform.period()).variables())
-    invoke(platform, ["build", "--select", "metric_reliability", "close_gate", "--vars", variables])
+    invoke(platform, ["build", "--select", "check_result", "metric_reliability", "close_gate", "--vars", variables])
     gate = query(platform, "select is_passed from wh_appraisal.close_gate where gate = 'critical_checks'")
     state = query(platform, "select state from wh_appraisal.metric_reliability where metric_id = 'csat_rate'")
     assert (gate, state) == ([(False,)], [("not_evaluated",)])

@@ -49,7 +49,7 @@ def test_the_exported_file_is_the_snapshot_and_hashes_to_what_the_manifest_says(
     sealed = "|".join(
         [
             "0" * 64, PERIOD, "1", "2026-11-02", "2026-11-21", "demo", "21", "2026-11-24T23:00:00Z",
-            manifest["config_hash"], "12", result.content_hash,
+            manifest["config_hash"], "12", result.content_hash, manifest["component_hash"],
         ]
     )  # fmt: skip
     assert hashlib.sha256(sealed.encode()).hexdigest() == manifest["manifest_hash"] == result.manifest_hash

@@ -16,6 +16,7 @@ from connectors.registry import systems
 from kefu.catalogue.files import apply, load_catalogue
 from kefu.load.raw_tables import ensure_raw_tables
 from kefu.pipeline.context import Platform
+from kefu.pipeline.ingest import shipped
 from kefu.settings import PROJECT, Settings, ensure_env, free_port
 from kefu.warehouse import Role, Warehouse, WarehouseError, connection, embedded
 from kefu.warehouse.migrate import migrate
@@ -170,9 +171,8 @@ def test_a_server_by_url_is_set_up_by_an_owner_without_superuser(given: Platform
     assert row == ("given_owner", False)
     assert len(migrate(warehouse)) >= 6
     assert migrate(warehouse) == []
-    systems = list(systems().values())
-    assert len([name for system in systems for name in ensure_raw_tables(warehouse, system)]) == 22
-    assert len(apply(warehouse, load_catalogue(project / "config"), systems)) == 54
+    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 22
+    assert len(apply(warehouse, load_catalogue(project / "config"), shipped())) == 61
     for role in Role:
         with warehouse.connect(role) as login:
             assert login.execute("select current_user").fetchone() == (

@@ -44,8 +44,7 @@ quality as (
         expectation_id,
         success,
         severity
-    from {{ source('ops', 'quality_result') }}
-    where calc_id = '{{ var("calc_id") }}'
+    from {{ ref('check_result') }}
 
 ),
 
@@ -114,11 +113,15 @@ gates as (
 
     select
         'critical_checks' as gate,
-        count(*) > 0 and bool_and(success or severity <> 'critical') as is_passed,
+        count(*) > 0 and bool_and(success is true or severity <> 'critical') as is_passed,
         '关键质量检查须全部通过' as detail_zh,
         'every critical check passed: '
         || coalesce(
-            string_agg(expectation_id, ', ') filter (where not success and severity = 'critical'), 'all did'
+            string_agg(
+                expectation_id || case when success is null then ' was not run' else '' end, ', '
+                order by expectation_id
+            ) filter (where success is not true and severity = 'critical'),
+            case when count(*) = 0 then 'none is declared' else 'all did' end
         ) as detail_en
     from quality
 

@@ -53,14 +53,17 @@ fitness as (
 
     select
         metric_id,
-        count(*) as checks,
-        bool_and(success or severity = 'info') as is_fit,
-        string_agg(reason_zh, '；' order by expectation_id) filter (where not success and severity <> 'info')
-            as failed_zh,
-        string_agg(reason_en, '; ' order by expectation_id) filter (where not success and severity <> 'info')
-            as failed_en
-    from {{ source('ops', 'quality_result') }}
-    where calc_id = '{{ var("calc_id") }}' and duty = 'fitness'
+        bool_and(success is true or severity = 'info') as is_fit,
+        case when count(success) > 0 then
+            string_agg(reason_zh, '；' order by expectation_id)
+                filter (where success is not true and severity <> 'info')
+        end as failed_zh,
+        case when count(success) > 0 then
+            string_agg(reason_en, '; ' order by expectation_id)
+                filter (where success is not true and severity <> 'info')
+        end as failed_en
+    from {{ ref('check_result') }}
+    where duty = 'fitness'
     group by metric_id
 
 ),
@@ -102,7 +105,7 @@ stated as (
         fitness.failed_en,
         -- The order is fixed: a check that was not made or failed comes before any number (DESIGN 4.8).
         case
-            when coalesce(fitness.checks, 0) = 0 or not fitness.is_fit then 'not_evaluated'
+            when fitness.is_fit is not true then 'not_evaluated'
             when coalesce(estimates.n, 0) < metrics.min_n or cohorts.cohort_agents < defaults.min_agents
                 then 'not_enough_data'
             when estimates.rho is null then 'not_evaluated'

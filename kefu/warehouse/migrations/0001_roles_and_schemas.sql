@@ -17,6 +17,8 @@ begin
 end $$;
 
 grant kefu_payroll to kefu_plan_author, kefu_plan_approver;
+-- Sealing runs as the owner, who need not be a superuser and reads what the transformer built.
+grant kefu_transformer to current_user;
 
 do $$ begin execute format('revoke all on database %I from public', current_database()); end $$;
 do $$

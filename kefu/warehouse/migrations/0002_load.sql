@@ -17,6 +17,8 @@ create table ops.load (
     tombstoned_count bigint not null,
     filtered_by_rule jsonb not null,
     cursor_state jsonb,
+    -- Records of the quarantine read again: neither a read of the source nor compared with one.
+    is_replay boolean not null,
     started_at timestamptz not null,
     completed_at timestamptz not null default clock_timestamp(),
     constraint load_reconciles
@@ -31,6 +33,8 @@ create table ops.quarantine (
     entity text not null,
     -- Keyed digest of the payload: the same bad record read again is the same row.
     payload_digest bytea not null,
+    -- Key the record would have had; NULL where none of it is known or it is personal.
+    record_key text collate "C",
     locator text not null,
     field text not null,
     found text not null,
@@ -38,9 +42,13 @@ create table ops.quarantine (
     remedy text not null,
     payload_encrypted bytea not null,
     first_load_id bigint not null references ops.load,
-    -- superseded: a later complete read no longer holds the record in this form, because it was corrected or removed.
+    -- superseded: a record of the same key, or the same file as a whole, was read later without a fault.
     status text not null default 'open' check (status in ('open', 'replayed', 'dismissed', 'superseded')),
     resolved_load_id bigint references ops.load,
+    dismissed_by text,
+    dismissed_because text,
+    constraint dismissed_by_somebody
+    check ((status = 'dismissed') = (dismissed_by is not null and dismissed_because is not null)),
     unique (source_id, entity, payload_digest)
 );
 
@@ -69,7 +77,7 @@ create table vault.message_text (
 grant select, insert on ops.load, ops.quarantine, ops.schema_drift to kefu_loader;
 -- The loader writes text it will never read.
 grant insert on vault.message_text to kefu_loader;
-grant update (status, resolved_load_id) on ops.quarantine to kefu_loader;
+grant update (status, resolved_load_id, dismissed_by, dismissed_because) on ops.quarantine to kefu_loader;
 grant update (record_count, last_load_id) on ops.schema_drift to kefu_loader;
 grant select on ops.load, ops.quarantine, ops.schema_drift to kefu_transformer;
 grant select, delete on vault.message_text to kefu_text;

@@ -1,0 +1,64 @@
+-- Numerator, denominator and n of a period are the sums of its days, for every metric, unit and channel.
+with metric_values as (
+
+    select * from {{ ref('metric_value') }}
+
+),
+
+days as (
+
+    select
+        metric_values.unit_kind,
+        metric_values.unit_key,
+        metric_values.channel,
+        metric_values.metric_id,
+        sum(metric_values.numerator) as numerator,
+        sum(metric_values.denominator) as denominator,
+        sum(metric_values.n) as n
+    from metric_values
+    cross join {{ ref('stg_cfg__period') }} as period
+    where
+        metric_values.period_kind = 'day'
+        and metric_values.period_start between period.period_start and period.period_end
+    group by metric_values.unit_kind, metric_values.unit_key, metric_values.channel, metric_values.metric_id
+
+),
+
+periods as (
+
+    select
+        unit_kind,
+        unit_key,
+        channel,
+        metric_id,
+        numerator,
+        denominator,
+        n
+    from metric_values
+    where period_kind = 'period'
+
+)
+
+select
+    coalesce(periods.metric_id, days.metric_id) as metric_id,
+    coalesce(periods.unit_kind, days.unit_kind) as unit_kind,
+    coalesce(periods.unit_key, days.unit_key) as unit_key,
+    coalesce(periods.channel, days.channel) as channel,
+    periods.numerator,
+    days.numerator as numerator_of_days,
+    periods.denominator,
+    days.denominator as denominator_of_days,
+    periods.n,
+    days.n as n_of_days
+from periods
+full join days
+    on
+        periods.metric_id = days.metric_id
+        and periods.unit_kind = days.unit_kind
+        and periods.unit_key = days.unit_key
+        and periods.channel = days.channel
+where
+    periods.n is null
+    or coalesce(periods.numerator, 0) <> coalesce(days.numerator, 0)
+    or coalesce(periods.denominator, 0) <> coalesce(days.denominator, 0)
+    or periods.n <> coalesce(days.n, 0)

@@ -1,0 +1,199 @@
+"""The dbt project: everything described, the rules of its SQL kept, every one of its tests able to fail."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kefu.pipeline import transform
+from kefu.pipeline.context import Platform
+from kefu.settings import PROJECT
+from kefu.warehouse import Role
+from tests.e2e.support import Line
+
+FOLDER = PROJECT / "dbt_project"
+MODELS = [path.stem for path in FOLDER.glob("models/**/*.sql")]
+INVARIANTS = {path.stem for path in FOLDER.glob("tests/**/*.sql") if path.parent.name != "generic"}
+CONTRACTS = [
+    "int_conversation", "int_segment", "int_queue_visit", "int_message", "int_turn", "int_agent_state",
+    "int_survey_invitation", "int_rating", "int_qa_review", "int_exam", "int_attendance",
+    "metric_value", "metric_reliability", "score_component", "score", "close_gate", "contradiction",
+]  # fmt: skip
+PLANTED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("planted.yml").read_text("utf-8"))
+# What a model may do that the rules below forbid, and why.
+ALLOWED_DISTINCT = {"evidence_eligible": "the set of conversations with an answer; one may hold several instruments"}
+ALLOWED_WILDCARDS = {"scored_metric": "adds the points of the curve to all columns of the step before; not published"}
+# Columns that differ between two runs over the same input; content hashes leave them out.
+VOLATILE = {("stg_cfg__plan", "approved_at")}
+
+Copy = Callable[[Platform, str], Platform]
+Manifest = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def built(line: Line, copy_of: Copy) -> Platform:
+    """A copy of the finished daily run, whose relations give the unit tests their types."""
+    return copy_of(line.platform, "t_dbt")
+
+
+@pytest.fixture(scope="module")
+def manifest(built: Platform) -> Manifest:
+    """What dbt understood of the project."""
+    transform.invoke(built, ["parse", *variables(built)])
+    found: Manifest = json.loads((built.settings.kefu_data_dir / "dbt" / "manifest.json").read_text("utf-8"))
+    return found
+
+
+def variables(platform: Platform) -> list[str]:
+    return ["--vars", json.dumps(platform.scope(platform.period()).variables())]
+
+
+def run_tests(platform: Platform, *selection: str) -> dict[str, str]:
+    """Runs the selected tests and returns the status of each by its name."""
+    results = transform.invoke(platform, ["test", "--select", *selection, *variables(platform)])
+    nodes = [re.sub(r"^unit_test\.kefu\.\w+\.", "", str(result["node"])) for result in results]
+    return {
+        node.split(".")[0]: str(result["status"])
+        for node, result in zip(nodes, results, strict=True)
+        if not node.startswith("operation.")
+    }
+
+
+def models_of(manifest: Manifest) -> dict[str, Any]:
+    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+
+
+def sql_texts() -> dict[str, str]:
+    """The text of every model, macro and test by its name, without comments."""
+    paths = [path for part in ("models", "macros", "tests") for path in FOLDER.glob(f"{part}/**/*.sql")]
+    return {path.stem: re.sub(r"{#.*?#}|--[^\n]*", "", path.read_text("utf-8"), flags=re.S) for path in paths}
+
+
+def statement_of(fault: dict[str, str]) -> str:
+    """The SQL of a planted fault: one row changed or removed, or the statement itself."""
+    if "statement" in fault:
+        return fault["statement"]
+    relation = fault.get("change") or fault["remove"]
+    row = f"ctid = (select ctid from {relation} where {fault.get('where', 'true')} limit 1)"
+    return (
+        f"update {relation} set {fault['set']} where {row}" if "set" in fault else f"delete from {relation} where {row}"
+    )
+
+
+def test_every_model_and_column_says_what_it_is(manifest: Manifest, built: Platform) -> None:
+    models = models_of(manifest)
+    assert len(MODELS) >= 86
+    assert sorted(models) == sorted(MODELS)
+    with built.warehouse.connect(Role.TRANSFORMER) as connection:
+        stored = connection.execute(
+            "select table_name::text, column_name::text from information_schema.columns where table_schema ~ '^wh_'"
+        ).fetchall()
+    columns = {(name, column["name"]): column for name, node in models.items() for column in node["columns"].values()}
+    assert len(columns) >= 816
+    assert set(columns) == set(stored)
+    assert {key for key, column in columns.items() if len(column["description"]) < 5} == set()
+    for name, node in models.items():
+        assert re.match(r"One row per [a-z]", node["description"]), f"{name} does not begin with its grain"
+        assert "Left out: " in node["description"], f"{name} does not say what it leaves out"
+
+
+def test_interfaces_are_contracts(manifest: Manifest) -> None:
+    models = models_of(manifest)
+    facts = {name for name in MODELS if name.startswith(("fct_", "dim_"))}
+    assert len(facts) >= 12
+    assert {name for name in models if models[name]["config"]["contract"]["enforced"]} == facts | set(CONTRACTS)
+
+
+def test_every_data_test_stops_a_run_and_has_a_name(manifest: Manifest) -> None:
+    tests = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "test"}
+    generic = {name: node for name, node in tests.items() if node.get("test_metadata")}
+    assert len(generic) >= 130
+    assert tests.keys() - generic.keys() == INVARIANTS
+    assert {name for name, node in tests.items() if node["config"]["severity"].lower() != "error"} == set()
+    for name, node in generic.items():
+        assert name.startswith(node["attached_node"].removeprefix("model.kefu.") + "__"), f"{name} is a generated name"
+
+
+def test_the_scenarios_hold(built: Platform) -> None:
+    files = [yaml.safe_load(path.read_text("utf-8")) for path in FOLDER.glob("models/**/*__unit_tests.yml")]
+    declared = [scenario["name"] for file in files for scenario in file["unit_tests"]]
+    assert len(declared) >= 57
+    assert run_tests(built, "test_type:unit") == dict.fromkeys(declared, "pass")
+
+
+def test_a_broken_model_turns_its_scenario_red(
+    built: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(FOLDER, tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    for mutation in PLANTED["mutations"]:
+        path = tmp_path / "dbt_project" / mutation["path"]
+        text = path.read_text("utf-8")
+        assert text.count(mutation["right"]) == 1, f"{mutation['path']} no longer says {mutation['right']!r} once"
+        path.write_text(text.replace(mutation["right"], mutation["wrong"]), "utf-8")
+    monkeypatch.setattr(transform, "PROJECT", tmp_path)
+    # A folder of its own, because dbt keeps there what it parsed.
+    broken = Platform(built.settings.model_copy(update={"kefu_data_dir": tmp_path}))
+    statuses = run_tests(broken, *(f"test_type:unit,{mutation['model']}" for mutation in PLANTED["mutations"]))
+    reds = {name for name, status in statuses.items() if status != "pass"}
+    planted = {name for mutation in PLANTED["mutations"] for name in mutation["scenarios"]}
+    assert len(planted) >= 17
+    assert planted <= reds < statuses.keys()
+
+
+def test_every_invariant_finds_its_planted_fault(line: Line, copy_of: Copy) -> None:
+    faults = PLANTED["faults"]
+    assert len(INVARIANTS) >= 26
+    assert faults.keys() >= INVARIANTS
+    spoiled = copy_of(line.platform, "t_dbt_faults")
+    assert run_tests(spoiled, *faults) == dict.fromkeys(faults, "pass")
+    with spoiled.warehouse.connect(Role.OWNER) as connection:
+        for name, fault in faults.items():
+            changed = connection.execute(statement_of(fault).encode()).rowcount
+            assert changed > 0, f"the fault of {name} changed nothing"
+    assert run_tests(spoiled, *faults) == dict.fromkeys(faults, "fail")
+
+
+def test_nothing_reads_the_clock() -> None:
+    clock = re.compile(r"\b(now\s*\(|current_(date|time|timestamp)|localtime|(clock|statement|transaction)_timestamp)")
+    texts = sql_texts()
+    assert len(texts) >= len(MODELS) + len(INVARIANTS)
+    assert {name for name, text in texts.items() if clock.search(text)} == set()
+    assert all(clock.search(text) for text in ("select now ()", "where day <= current_date", "localtimestamp"))
+
+
+def test_marts_name_their_columns() -> None:
+    texts = sql_texts()
+    marts = [
+        path.stem for part in ("core", "kpi", "appraisal", "operations") for path in FOLDER.glob(f"models/{part}/*.sql")
+    ]
+    assert len(marts) >= 35
+    # The final select is what follows the last common table expression.
+    finals = {name: texts[name].rpartition("\n)\n")[2] for name in marts}
+    assert {name for name, text in finals.items() if re.search(r"(select|\.)\s*\*", text)} == set(ALLOWED_WILDCARDS)
+
+
+def test_nothing_is_made_distinct_to_repair_a_join() -> None:
+    distinct = re.compile(r"(?<!is )(?<!is not )\bdistinct\b")
+    assert {name for name, text in sql_texts().items() if distinct.search(text)} == set(ALLOWED_DISTINCT)
+
+
+def test_only_listed_columns_are_volatile_and_pay_reads_none(manifest: Manifest) -> None:
+    columns = {
+        (name, column["name"]): column["config"]["meta"].get("volatile", False)
+        for name, node in models_of(manifest).items()
+        for column in node["columns"].values()
+    }
+    assert {key for key, is_volatile in columns.items() if is_volatile} == VOLATILE
+    wall = re.compile(r"((approved|applied|loaded|published|completed|decided)_at|load_seq|(load|run|publication)_id)$")
+    assert {key for key in columns if wall.search(key[1])} == VOLATILE
+    sealing = (PROJECT / "kefu" / "warehouse" / "migrations" / "0005_payroll.sql").read_text("utf-8")
+    read_by_pay = set(re.findall(r"(?:from|join) %I\.(\w+)", sealing))
+    assert {"score", "score_component", "close_gate"} <= read_by_pay <= set(MODELS)
+    assert read_by_pay.isdisjoint(name for name, _ in VOLATILE)

@@ -54,13 +54,17 @@ fitness as (
     select
         metric_id,
         bool_and(success is true or severity = 'info') as is_fit,
-        case when count(success) > 0 then
-            string_agg(reason_zh, '；' order by expectation_id)
-                filter (where success is not true and severity <> 'info')
+        case
+            when count(success) > 0
+                then
+                    string_agg(reason_zh, '；' order by expectation_id)
+                    filter (where success is not true and severity <> 'info')
         end as failed_zh,
-        case when count(success) > 0 then
-            string_agg(reason_en, '; ' order by expectation_id)
-                filter (where success is not true and severity <> 'info')
+        case
+            when count(success) > 0
+                then
+                    string_agg(reason_en, '; ' order by expectation_id)
+                    filter (where success is not true and severity <> 'info')
         end as failed_en
     from {{ ref('check_result') }}
     where duty = 'fitness'

@@ -17,7 +17,7 @@ run: $(VENV)/.runtime ## set up, then load the samples, build, check, publish, c
 	@$(BIN)/kefu run --close
 
 test: $(VENV)/.development ## set up, then run all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.development ## every static check, in check mode
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
 from airflow.sdk import (
     Asset,
     CronDataIntervalTimetable,
@@ -24,7 +25,6 @@ from airflow.sdk import (
 )
 
 from dags import steps
-from kefu.yaml_files import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEFAULTS: dict[str, Any] = {
@@ -54,7 +54,7 @@ WINDOW = Param(
 def business_day() -> CronDataIntervalTimetable:
     """Returns the schedule whose intervals are the site's business days, from cut-over to cut-over, local time."""
     folder = Path(os.environ.get("KEFU_CONFIG_DIR") or PROJECT / "config")
-    site = read_yaml(folder / "site.yml")
+    site = yaml.safe_load((folder / "site.yml").read_text(encoding="utf-8"))
     hour, minute = site["day_cutover"].split(":")
     return CronDataIntervalTimetable(f"{int(minute)} {int(hour)} * * *", timezone=site["time_zone"])
 

@@ -79,7 +79,7 @@ def closed(warehouse: Warehouse) -> None:
     with warehouse.connect(Role.OWNER) as owner:
         owner.execute(
             "insert into payroll.close values ('2026_11', 1, '2026-11-01', '2026-11-30', 'real', 1,"
-            " '2026-12-04T23:00:00Z', 'c', 0, 'h', '0', 'm', 'kefu_plan_approver', now()) on conflict do nothing"
+            " '2026-12-04T23:00:00Z', 'c', 0, 'h', 'h', '0', 'm', 'kefu_plan_approver', now()) on conflict do nothing"
         )
 
 

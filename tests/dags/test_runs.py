@@ -173,7 +173,7 @@ def test_a_close_can_only_be_asked_for_a_declared_open_period(
     with warehouse.connect(Role.OWNER) as owner:
         owner.execute(
             "insert into payroll.close select %s, 1, '2026-11-02', '2026-11-21', 'demo', 1, now(), 'h', 0, 'h', 'h',"
-            " 'h', 'kefu_plan_approver', now()",
+            " 'h', 'h', 'kefu_plan_approver', now()",
             [PERIOD_ID],
         )
     with pytest.raises(ValueError, match=r"closed already. Remedy: `kefu period export 2026_11_demo`"):

@@ -18,7 +18,7 @@ create table ops.load (
     filtered_by_rule jsonb not null,
     cursor_state jsonb,
     -- Records of the quarantine read again: neither a read of the source nor compared with one.
-    is_replay boolean not null,
+    is_replay boolean not null default false,
     started_at timestamptz not null,
     completed_at timestamptz not null default clock_timestamp(),
     constraint load_reconciles

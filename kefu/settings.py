@@ -83,7 +83,11 @@ def _random(name: str) -> str:
 
 
 def free_port(preferred: int) -> int:
-    """Returns the first loopback port from `preferred` on that nobody listens on."""
+    """Returns the first loopback port from `preferred` on that nobody listens on; for 0 any that the system offers."""
+    if preferred == 0:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
     for port in range(preferred, preferred + 200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:

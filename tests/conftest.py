@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,9 +28,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("kefu")
     env = folder / ".env"
     ensure_env(env)
-    # Two workers that look for a free port at the same moment would find the same one.
-    first = 55432 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    found = Settings(_env_file=env, kefu_data_dir=folder, kefu_postgres_port=free_port(first), warehouse_url=None)
+    found = Settings(_env_file=env, kefu_data_dir=folder, kefu_postgres_port=free_port(0), warehouse_url=None)
     embedded.start(found)
     yield found
     embedded.stop(found)

@@ -21,7 +21,7 @@ from tests.bi.fake_metabase import FakeMetabase
 @pytest.fixture
 def empty_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A PostgreSQL that has just been created."""
-    changed = {"kefu_data_dir": tmp_path_factory.mktemp("server"), "kefu_postgres_port": free_port(55632)}
+    changed = {"kefu_data_dir": tmp_path_factory.mktemp("server"), "kefu_postgres_port": free_port(0)}
     found = settings.model_copy(update=changed)
     embedded.start(found)
     yield found

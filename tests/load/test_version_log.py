@@ -179,6 +179,42 @@ def test_bad_records_are_quarantined_once_with_their_payload(log: tuple[Warehous
     assert "01609329334" in Vault(log[0].settings).decrypt(sealed, f"{log[1]}/ticket")
 
 
+def statuses(log: tuple[Warehouse, str]) -> list[object]:
+    rows = query(log, f"select status from ops.quarantine where source_id = '{log[1]}' order by quarantine_id")
+    return [status for (status,) in rows]
+
+
+def test_a_corrected_record_settles_what_was_refused_of_it(log: tuple[Warehouse, str]) -> None:
+    bad = [{"ticket_id": "1", "state": "lost"}, {"ticket_id": "2", "state": "gone"}]
+    load(log, entity(), bad)
+    load(log, entity(), [bad[0], {"ticket_id": "2", "state": "closed"}])
+    assert statuses(log) == ["open", "superseded"]
+    # A window that holds nothing of it, and a read in which it has vanished, settle nothing.
+    load(log, entity(), [{"ticket_id": "3", "state": "open"}], shrink_limit=0.0)
+    assert statuses(log) == ["open", "superseded"]
+
+
+def test_a_refused_record_beside_a_good_one_of_its_key_stays_open(log: tuple[Warehouse, str]) -> None:
+    load(log, entity(), [{"ticket_id": "1", "state": "open"}, {"ticket_id": "1", "state": "lost"}])
+    assert statuses(log) == ["open"]
+
+
+def test_a_refused_record_without_a_known_key_waits_for_a_person(log: tuple[Warehouse, str]) -> None:
+    keyless = entity(key="content", content_fields=("changed_at", "state"), content_instant="changed_at")
+    load(log, keyless, [{"changed_at": "2026-11-02 10:00:00", "state": "lost", "ticket_id": 1}])
+    load(log, keyless, [{"changed_at": "2026-11-02 10:00:00", "state": "open", "ticket_id": 1}])
+    assert statuses(log) == ["open"]
+
+
+def test_a_replay_is_no_read_of_the_source(log: tuple[Warehouse, str]) -> None:
+    rows: list[dict[str, object]] = [{"ticket_id": number, "state": "open"} for number in range(10)]
+    load(log, entity(), rows)
+    assert load(log, entity(), rows[:1], is_replay=True).read == 1
+    with pytest.raises(ShrinkError, match="found 4 records, the last one 10"):
+        load(log, entity(), rows[:4])
+    assert load(log, entity(), rows).unchanged == 10
+
+
 def test_a_complete_read_that_shrank_is_refused(log: tuple[Warehouse, str]) -> None:
     rows = [{"ticket_id": number, "state": "open"} for number in range(10)]
     load(log, entity(), rows)

@@ -96,7 +96,7 @@ def test_an_old_server_is_refused(warehouse: Warehouse, monkeypatch: pytest.Monk
 
 
 def test_a_server_that_does_not_answer_is_named_without_the_password(settings: Settings) -> None:
-    port = free_port(58800)
+    port = free_port(0)
     found = by_url(settings, f"postgresql://kefu_owner:geheim-4711@127.0.0.1:{port}/kefu")
     with pytest.raises(WarehouseError, match=r"Remedy: check WAREHOUSE_URL in .env") as raised:
         found.connect(Role.OWNER)
@@ -148,7 +148,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("given")
     ensure_env(folder / ".env")
     server = Settings(
-        _env_file=folder / ".env", kefu_data_dir=folder, kefu_postgres_port=free_port(57500), warehouse_url=None
+        _env_file=folder / ".env", kefu_data_dir=folder, kefu_postgres_port=free_port(0), warehouse_url=None
     )
     embedded.start(server)
     try:

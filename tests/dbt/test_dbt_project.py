@@ -24,7 +24,7 @@ INVARIANTS = {path.stem for path in FOLDER.glob("tests/**/*.sql") if path.parent
 CONTRACTS = [
     "int_conversation", "int_segment", "int_queue_visit", "int_message", "int_turn", "int_agent_state",
     "int_survey_invitation", "int_rating", "int_qa_review", "int_exam", "int_attendance",
-    "metric_value", "metric_reliability", "score_component", "score", "close_gate", "contradiction",
+    "metric_value", "queue_interval", "metric_reliability", "score_component", "score", "close_gate", "contradiction",
 ]  # fmt: skip
 PLANTED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("planted.yml").read_text("utf-8"))
 # What a model may do that the rules below forbid, and why.

@@ -109,7 +109,8 @@ counts as (
     select
         'int_segment' as relation,
         (select count(*) filter (where outcome = 'answered') from {{ ref('int_asterisk__queue_visit') }})
-        + (select count(*) from {{ ref('int_live_helper_chat__segment') }}) as rows_in,
+        + (select count(*) from {{ ref('int_live_helper_chat__segment') }})
+        + (select count(*) from {{ ref('int_chatwoot__segment') }}) as rows_in,
         (select count(*) from {{ ref('int_segment') }}) as rows_out
 
     union all
@@ -117,14 +118,17 @@ counts as (
     select
         'int_queue_visit' as relation,
         (select count(*) from {{ ref('int_asterisk__queue_visit') }})
-        + (select count(*) from {{ ref('stg_live_helper_chat__chat') }}) as rows_in,
+        + (select count(*) from {{ ref('stg_live_helper_chat__chat') }})
+        + (select count(*) from {{ ref('stg_chatwoot__conversation') }}) as rows_in,
         (select count(*) from {{ ref('int_queue_visit') }}) as rows_out
 
     union all
 
     select
         'int_conversation' as relation,
-        (select count(*) from calls) + (select count(*) from {{ ref('stg_live_helper_chat__chat') }}) as rows_in,
+        (select count(*) from calls)
+        + (select count(*) from {{ ref('stg_live_helper_chat__chat') }})
+        + (select count(*) from {{ ref('stg_chatwoot__conversation') }}) as rows_in,
         (select count(*) from {{ ref('int_conversation') }}) as rows_out
 
 )

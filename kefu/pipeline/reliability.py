@@ -44,6 +44,9 @@ def estimate(platform: Platform, scope: Scope) -> int:
         for plan_id in periods[scope.period_id].plan_ids:
             plan = plans[plan_id]
             agents = _fetch(connection, scope.schema("intermediate"), "int_plan_agent", plan_id)
+            if not agents:
+                # Nobody is judged by this plan, so there is nobody to estimate.
+                continue
             for entry in plan.metrics:
                 kind = metrics[entry.metric_id].reliability
                 if kind == "rating":

@@ -13,8 +13,8 @@ UV := $(BOOT)/bin/uv
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/.runtime ## set up, then load the samples, build, check, publish, close the demo period
-	@$(BIN)/kefu run --close
+run: $(VENV)/.runtime ## set up, then load the samples and a simulated month, build, check, publish, close the demo period
+	@$(BIN)/kefu run --close --simulated
 
 test: $(VENV)/.development ## set up, then run all tests
 	@# The long files first, so that both workers end at about the same time.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +24,11 @@ from kefu.pipeline.ingest import prepare
 from kefu.pipeline.run import daily, line_of, render
 from kefu.settings import PROJECT, settings
 from kefu.warehouse import Role, Warehouse, WarehouseError, embedded
+
+if TYPE_CHECKING:
+    from kefu.catalogue.files import Catalogue
+    from kefu.simulation.scenario import Scenario
+    from kefu.simulation.world import World
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse: embedded by default, by WAREHOUSE_URL else.")
@@ -56,9 +65,37 @@ def _platform() -> Platform:
 @app.command()
 def run(
     close: Annotated[bool, typer.Option(help="also close the latest demo period")] = False,
+    simulated: Annotated[bool, typer.Option(help="beside what config/ declares, load one simulated month")] = False,
 ) -> None:
     """Loads all sources, builds, checks, publishes and writes the pages."""
-    platform = _platform()
+    with _with_simulated_month() if simulated else nullcontext(_platform()) as platform:
+        _run(platform, close)
+
+
+@contextmanager
+def _with_simulated_month() -> Iterator[Platform]:
+    from kefu.simulation.run import served_desk, write_operation
+
+    own = settings()
+    scenario = _demo_scenario(_platform().catalogue)
+    folder = own.kefu_data_dir / "simulation"
+    shown = folder.relative_to(PROJECT) if folder.is_relative_to(PROJECT) else folder
+    world = write_operation(
+        scenario, shown, base=own.kefu_config_dir, say=lambda line: console.print(f"  {line}", markup=False)
+    )
+    with served_desk(world):
+        yield Platform(own.model_copy(update={"kefu_config_dir": folder / "config"}))
+
+
+def _demo_scenario(catalogue: Catalogue) -> Scenario:
+    """Returns the month of the latest period, in the site's own time zone."""
+    from kefu.simulation.scenario import Scenario
+
+    latest = max(catalogue.periods.values(), key=lambda period: period.end)
+    return Scenario(start=latest.start.replace(day=1), time_zone=catalogue.site.time_zone, contacts_per_agent_day=4)
+
+
+def _run(platform: Platform, close: bool) -> None:
     run_id = f"daily {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     with console.status("preparing the warehouse") as status:
 
@@ -100,6 +137,58 @@ def ingest(
     prepare(platform)
     run_id = f"ingest {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     console.print(line_of(ingest_step(platform, run_id, source_id, entity, accept_shrink=accept_shrink)), markup=False)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="where to write; the same scenario is not written twice")],
+    seed: Annotated[int, typer.Option(help="changes everything that is left to chance")] = 1,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="first of a month")] = datetime(2026, 10, 1),
+    months: Annotated[int, typer.Option(help="how many")] = 1,
+    agents: Annotated[int, typer.Option(help="people of all roles, 6 to 5000")] = 60,
+    time_zone: Annotated[str, typer.Option(help="IANA name")] = "Asia/Shanghai",
+    contacts_per_agent_day: Annotated[float, typer.Option(help="inbound contacts for one worked shift")] = 30,
+    strength: Annotated[
+        list[str] | None, typer.Option(help="FAULT=zero|low|middle|high, as often as needed; else middle")
+    ] = None,
+    malformed: Annotated[bool, typer.Option(help="also write records that break the contracts")] = False,
+    serve: Annotated[bool, typer.Option(help="then keep the HTTP systems up until Ctrl-C")] = False,
+    port: Annotated[int, typer.Option(help="port of the first server; 0: any free one")] = 0,
+) -> None:
+    """Writes a synthetic operation in the formats of real systems, with a truth file of what was planted."""
+    from kefu.simulation.run import write_operation
+    from kefu.simulation.scenario import Scenario
+
+    strengths = dict(item.split("=", 1) for item in strength or [])
+    try:
+        scenario = Scenario.model_validate(
+            {
+                "seed": seed, "start": start.date(), "months": months, "agents": agents, "time_zone": time_zone,
+                "contacts_per_agent_day": contacts_per_agent_day, "strengths": strengths,
+            }
+        )  # fmt: skip
+    except ValidationError as error:
+        raise WarehouseError(f"this cannot be simulated: {error}") from error
+    with console.status("simulating"):
+        world = write_operation(
+            scenario, folder, base=settings().kefu_config_dir, is_alone=True, malformed=malformed,
+            say=lambda line: console.print(f"  {line}", markup=False),
+        )  # fmt: skip
+    console.print(f"written to {folder}; read it with KEFU_CONFIG_DIR={folder / 'config'}", markup=False)
+    if serve:
+        _serve(world, port)
+
+
+def _serve(world: World, port: int) -> None:
+    from kefu.simulation.serve import serve
+
+    with serve(world, ["live_helper_chat", "chatwoot"], port) as servers:
+        for system, server in servers.by_system.items():
+            console.print(f"{system}: {server.url}, settings {server.settings}", markup=False)
+            console.print(f"  variables {server.environment}; habits: POST {server.url}/_control", markup=False)
+        console.print("press Ctrl-C to stop")
+        with suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 @warehouse_app.command()

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
-from time import sleep
 from typing import Any
 
 import httpx
 import pyarrow as pa
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from connectors.contract import Entity, SourceError
+from connectors.http import TIMEOUT_SECONDS, credential, patience, patient, trust
 from connectors.live_helper_chat.settings import RestSettings
 from connectors.live_helper_chat.tables import TABLES, Span, arrow_column
 
-ATTEMPTS = 5
-LONGEST_WAIT_SECONDS = 120
-TIMEOUT_SECONDS = 60
+# How often a page that comes empty too early is asked for.
+PAGE_ATTEMPTS = 4
 LISTS = {"user": "restapi/getusers", "department": "restapi/departments"}
 IN_CHATS = ("chat", "message", "survey_item")
 
 Record = dict[str, Any]
-# (path, parameters, name of the list in the reply) -> records
-Get = Callable[[str, dict[str, Any], str], list[Record]]
+# (path, parameters, name of the list that the reply must have) -> the decoded reply
+Get = Callable[[str, dict[str, Any], str], dict[str, Any]]
+
+
+class _EmptyPage(SourceError):
+    """A page without chats although the server counts more than stand before it."""
 
 
 def batches(settings: RestSettings, entity: Entity, asked: Span | None) -> Iterator[tuple[pa.Table, dict[str, int]]]:
@@ -35,11 +33,12 @@ def batches(settings: RestSettings, entity: Entity, asked: Span | None) -> Itera
 
     Nothing comes for an entity that the API does not serve (user_department, participant, survey). Chats come
     newest first; reading ends with an empty page or with the first page that is wholly older than asked for.
-    Raises SourceError on refused credentials, an error reply, exhausted retries or `max_pages` pages.
+    Raises SourceError on refused credentials, an error reply, exhausted retries, `max_pages` pages, or a page that
+    stays empty although the server counts more chats.
     """
     if entity.name in LISTS:
         with _api(settings) as get:
-            yield _table(get(LISTS[entity.name], {}, "result"), entity), {}
+            yield _table(get(LISTS[entity.name], {}, "result")["result"], entity), {}
     elif entity.name in IN_CHATS:
         seen: set[object] = set()
         with _api(settings) as get:
@@ -62,7 +61,7 @@ def _pages(get: Get, settings: RestSettings, entity: Entity, asked: Span | None)
     offset = 0
     for _ in range(settings.max_pages):
         query = {"limit": settings.page_size, "offset": offset} | parameters.get(entity.name, {})
-        page = get("restapi/chats", query, "list")
+        page = _page(get, query)
         if not page:
             return
         if asked is None:
@@ -87,6 +86,23 @@ def _pages(get: Get, settings: RestSettings, entity: Entity, asked: Span | None)
         f"restapi/chats: {settings.max_pages} pages of {settings.page_size} chats read and still no end "
         f"(entity {entity.name}); raise rest.max_pages or rest.page_size, or load shorter and newer windows"
     )
+
+
+def _page(get: Get, query: dict[str, Any]) -> list[Record]:
+    def ask() -> list[Record]:
+        reply = get("restapi/chats", query, "list")
+        page: list[Record] = reply["list"]
+        # Counted anew with each reply: after deletions the offset stands at or beyond the count, which is the end.
+        total = _whole(reply.get("list_count"))
+        if not page and total is not None and query["offset"] < total:
+            raise _EmptyPage(
+                f"restapi/chats: the page at offset {query['offset']} came empty {PAGE_ATTEMPTS} times although the "
+                f"server counts {total} chats; load again later, and if it stays empty, read the server's database "
+                "instead"
+            )
+        return page
+
+    return patience(PAGE_ATTEMPTS, lambda error: isinstance(error, _EmptyPage))(ask)
 
 
 def _records(chat: Record, entity: Entity) -> list[Record]:
@@ -122,87 +138,15 @@ def _table(records: list[Record], entity: Entity) -> pa.Table:
     return pa.table({name: arrow_column([record.get(name) for record in records]) for name in names})
 
 
-class _Busy(Exception):
-    """A reply that says: later. `after_seconds` is the server's own wish, if it gave one."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.after_seconds = _retry_after(response.headers.get("Retry-After"))
-        wish = "" if self.after_seconds is None else f" and asks to wait {self.after_seconds:.0f} s"
-        super().__init__(f"HTTP {response.status_code}{wish}")
-
-
-def _retry_after(header: str | None) -> float | None:
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _is_worth_retrying(error: BaseException) -> bool:
-    if isinstance(error, _Busy):
-        return (error.after_seconds or 0) <= LONGEST_WAIT_SECONDS
-    return isinstance(error, httpx.TransportError)
-
-
-_backoff = wait_exponential_jitter(initial=1, max=30)
-
-
-def _pause_seconds(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _Busy) and error.after_seconds is not None:
-        return error.after_seconds
-    return _backoff(state)
-
-
-def _credential(variable: str) -> str:
-    value = os.environ.get(variable)
-    if not value:
-        raise SourceError(f"environment variable {variable} is not set; it must hold the REST credentials")
-    return value
-
-
-# Reading the machine's certificates takes longer than a page, so it is done once.
-_trust = cache(httpx.create_ssl_context)
-
-
 @contextmanager
 def _api(settings: RestSettings) -> Iterator[Get]:
-    login = httpx.BasicAuth(_credential(settings.user_env), _credential(settings.key_env))
-    with httpx.Client(base_url=settings.base_url, auth=login, verify=_trust(), timeout=TIMEOUT_SECONDS) as client:
-
-        def ask(path: str, parameters: dict[str, Any]) -> httpx.Response:
-            response = client.get(path, params=parameters)
-            if response.status_code == 429 or response.status_code >= 500:
-                raise _Busy(response)
-            return response
-
-        def get(path: str, parameters: dict[str, Any], list_name: str) -> list[Record]:
-            retrying = Retrying(
-                stop=stop_after_attempt(ATTEMPTS),
-                wait=_pause_seconds,
-                retry=retry_if_exception(_is_worth_retrying),
-                sleep=sleep,
-                reraise=True,
-            )
-            try:
-                response = retrying(ask, path, parameters)
-            except (_Busy, httpx.TransportError) as error:
-                raise SourceError(
-                    f"{path}: given up after {retrying.statistics['attempt_number']} attempts, last answer: "
-                    f"{error or type(error).__name__}; load again later or check the server"
-                ) from error
-            return _checked(response, path, list_name, settings)
-
-        yield get
+    login = httpx.BasicAuth(credential(settings.user_env), credential(settings.key_env))
+    with httpx.Client(base_url=settings.base_url, auth=login, verify=trust(), timeout=TIMEOUT_SECONDS) as client:
+        get = patient(client)
+        yield lambda path, parameters, list_name: _checked(get(path, parameters), path, list_name, settings)
 
 
-def _checked(response: httpx.Response, path: str, list_name: str, settings: RestSettings) -> list[Record]:
+def _checked(response: httpx.Response, path: str, list_name: str, settings: RestSettings) -> dict[str, Any]:
     if response.status_code in (401, 403):
         raise SourceError(
             f"{path}: HTTP {response.status_code}, the credentials of {settings.user_env} and {settings.key_env} "
@@ -217,10 +161,9 @@ def _checked(response: httpx.Response, path: str, list_name: str, settings: Rest
             f"{path}: HTTP {response.status_code} with an error: {str(body.get('result', body.get('message')))[:200]}; "
             f"check the credentials of {settings.user_env} and {settings.key_env} and the operator's rights"
         )
-    found = body.get(list_name) if isinstance(body, dict) else None
-    if response.status_code != 200 or not isinstance(found, list):
+    if response.status_code != 200 or not isinstance(body, dict) or not isinstance(body.get(list_name), list):
         raise SourceError(
             f"{path}: HTTP {response.status_code} without a list {list_name!r}; expected JSON of the REST API, "
             "check rest.base_url (what stands before restapi/)"
         )
-    return found
+    return body

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from connectors.http import checked_address
 
 
 class RestSettings(BaseModel):
@@ -29,12 +29,7 @@ class RestSettings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _keeps_the_key_private(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.username or parts.password:
-            raise ValueError("base_url holds credentials: put them into the variables of user_env and key_env")
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")):
-            raise ValueError("base_url must begin with https:// (http:// is for this machine only)")
-        return value.rstrip("/")
+        return checked_address(value, "put them into the variables of user_env and key_env")
 
 
 class Settings(BaseModel):

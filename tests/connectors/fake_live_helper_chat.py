@@ -33,6 +33,8 @@ class FakeServer:
         chats: as GET restapi/chats gives them, newest first; a test may change them.
         instead: replies to give, one per request, before normal ones follow.
         before_page: called with this server before each page of chats.
+        empty_at: how many more times the page at an offset comes empty.
+        list_count: gives what the reply says about the number of chats, after its page was cut; None leaves it out.
         largest_page: what `limit` is cut to.
         honours_offset, honours_messages: whether the server understands these parameters.
         requests: what was asked, as (path, parameters).
@@ -47,6 +49,8 @@ class FakeServer:
         }
         self.instead: list[Reply] = []
         self.before_page: Callable[[FakeServer], None] = lambda server: None
+        self.empty_at: dict[int, int] = {}
+        self.list_count: Callable[[FakeServer], object] = lambda server: len(server.chats)
         self.largest_page = 1000
         self.honours_offset = True
         self.honours_messages = True
@@ -67,6 +71,9 @@ class FakeServer:
         self.before_page(self)
         offset = int(parameters["offset"]) if self.honours_offset else 0
         page = self.chats[offset : offset + min(int(parameters["limit"]), self.largest_page)]
+        if self.empty_at.get(offset, 0):
+            self.empty_at[offset] -= 1
+            page = []
         left_out = {
             name
             for name, parameter, honoured in (
@@ -76,7 +83,8 @@ class FakeServer:
             if not honoured or parameters.get(parameter) != "true"
         }
         chats = [{name: value for name, value in chat.items() if name not in left_out} for chat in page]
-        return Reply(200, {"list": chats, "list_count": len(self.chats), "error": False})
+        total = self.list_count(self)
+        return Reply(200, {"list": chats, "error": False} | ({} if total is None else {"list_count": total}))
 
 
 @contextmanager

@@ -22,9 +22,12 @@ import pymysql
 import pytest
 from pydantic import ValidationError
 
+from connectors import http
 from connectors.contract import Chunk, Context, SourceError, Window
-from connectors.live_helper_chat import SYSTEM, Settings, database, read, rest
+from connectors.live_helper_chat import SYSTEM, Settings, database, read
+from kefu.simulation.serve import Control, Habits, Server, serve
 from tests.connectors.fake_live_helper_chat import KEY, USER, FakeServer, Reply, serving
+from tests.simulation.small_world import small_world
 
 SAMPLES = Path(__file__).parents[2] / "samples/live_helper_chat"
 SQLITE = Settings(url=f"sqlite:///{SAMPLES / 'lhc.sqlite3'}")
@@ -78,7 +81,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between attempts, in seconds, recorded instead of slept."""
     taken: list[float] = []
-    monkeypatch.setattr(rest, "sleep", taken.append)
+    monkeypatch.setattr(http, "sleep", taken.append)
     return taken
 
 
@@ -477,9 +480,10 @@ def test_a_dropped_connection_is_tried_again(server: FakeServer, pauses: list[fl
 
 def test_retries_end(server: FakeServer, pauses: list[float]) -> None:
     server.instead = [Reply(500, "broken")] * 100
-    with pytest.raises(SourceError, match="restapi/chats: given up after 5 attempts, last answer: HTTP 500"):
+    with pytest.raises(SourceError, match="restapi/chats: given up after 8 attempts, last answer: HTTP 500"):
         chunks(by_rest(server), "chat")
-    assert (len(server.requests), len(pauses)) == (5, 4)
+    assert (len(server.requests), len(pauses)) == (8, 7)
+    assert sum(pauses) > 60
 
 
 def test_a_wait_beyond_the_limit_is_not_waited_for(server: FakeServer, pauses: list[float]) -> None:
@@ -565,6 +569,123 @@ def test_a_server_that_gives_smaller_pages_is_read_to_the_end(server: FakeServer
     assert len(rows(by_rest(server, page_size=500), "message")) == 2340
 
 
+# Empty pages
+
+
+def offsets(server: FakeServer) -> list[int]:
+    return [int(parameters["offset"]) for _, parameters in server.requests]
+
+
+@pytest.mark.parametrize("entity", ["chat", "message", "survey_item"])
+def test_an_empty_page_in_the_middle_is_asked_for_again(server: FakeServer, pauses: list[float], entity: str) -> None:
+    server.empty_at = {0: 1, 100: 3}
+    found = rows(by_rest(server, page_size=100), entity)
+    assert len(found) == len(recorded(TABLES[entity]))
+    assert offsets(server) == [0, 0, 100, 100, 100, 100, 200, 256]
+    assert len(pauses) == 4
+    assert min(pauses) >= 1
+
+
+def test_an_empty_page_does_not_end_a_window(server: FakeServer, pauses: list[float]) -> None:
+    window = Window(datetime(2026, 11, 3, 23, tzinfo=UTC), datetime(2026, 11, 5, 23, tzinfo=UTC))
+    server.empty_at = dict.fromkeys(range(0, 256, 40), 1)
+    assert rows(by_rest(server, page_size=40), "chat", window) == rows(SQLITE, "chat", window) != []
+    assert pauses
+
+
+@pytest.mark.parametrize("offset", [0, 100, 250])
+@pytest.mark.parametrize("total", [256, "256"], ids=["number", "text"])
+def test_a_page_that_stays_empty_is_an_error(
+    server: FakeServer, pauses: list[float], offset: int, total: object
+) -> None:
+    server.empty_at = {offset: 100}
+    server.list_count = lambda _: total
+    said = (
+        rf"page at offset {offset} came empty 4 times although the server counts 256 chats; load again later, and if "
+        "it stays empty, read the server's database instead"
+    )
+    with pytest.raises(SourceError, match=said):
+        chunks(by_rest(server, page_size=50), "chat")
+    assert offsets(server)[-4:] == [offset] * 4
+    assert len(pauses) == 3
+
+
+@pytest.mark.parametrize("total", [None, "many"], ids=["none", "no number"])
+def test_a_server_that_does_not_count_ends_with_an_empty_page(
+    server: FakeServer, pauses: list[float], total: object
+) -> None:
+    server.list_count = lambda _: total
+    assert len(rows(by_rest(server), "chat")) == 256
+    server.empty_at = {100: 1}
+    assert len(rows(by_rest(server), "chat")) == 100
+    assert pauses == []
+
+
+def test_a_server_without_chats_is_empty(server: FakeServer, pauses: list[float]) -> None:
+    server.chats = []
+    assert chunks(by_rest(server), "chat") == []
+    assert (offsets(server), pauses) == ([0], [])
+
+
+def test_chats_deleted_while_paging_are_no_error(server: FakeServer, pauses: list[float]) -> None:
+    def fewer_chats(server: FakeServer) -> None:
+        if len(server.requests) == 2:
+            del server.chats[:5]
+        elif offsets(server)[-1] == 251:
+            del server.chats[2:]
+
+    server.before_page = fewer_chats
+    # The five that moved from the second page onto the first are the next overlapping read's.
+    assert len(rows(by_rest(server, page_size=100), "chat")) == 256 - 5
+    assert (offsets(server), len(server.chats), pauses) == ([0, 100, 200, 251], 2, [])
+
+
+def test_a_chat_that_starts_between_the_last_page_and_its_count_is_no_error(
+    server: FakeServer, pauses: list[float]
+) -> None:
+    def counted(server: FakeServer) -> int:
+        if offsets(server) == [0, 100, 200, 256]:
+            server.chats.insert(0, server.chats[0] | {"id": 1000})
+        return len(server.chats)
+
+    server.list_count = counted
+    assert len(rows(by_rest(server, page_size=100), "chat")) == 256
+    assert offsets(server) == [0, 100, 200, 256, 256, 257]
+    assert len(pauses) == 1
+
+
+@pytest.fixture(scope="module")
+def simulation() -> Iterator[Server]:
+    with serve(small_world(), ["live_helper_chat"]) as servers:
+        yield servers["live_helper_chat"]
+
+
+@pytest.fixture
+def simulated(simulation: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The simulated server, honest again after each test."""
+    for name, value in simulation.environment.items():
+        monkeypatch.setenv(name, value)
+    yield simulation
+    simulation.control(Control(habits=Habits()))
+
+
+@pytest.mark.parametrize("entity", ["chat", "message", "survey_item"])
+def test_a_simulated_server_with_empty_pages_gives_the_same_rows(
+    simulated: Server, pauses: list[float], entity: str
+) -> None:
+    settings = Settings.model_validate({"rest": simulated.settings["rest"] | {"page_size": 7}})
+    honest = rows(settings, entity)
+    assert honest
+    assert pauses == []
+    for every in (2, 3):
+        simulated.control(Control(habits=Habits(empty_page_every=every)))
+        assert rows(settings, entity) == honest
+    assert pauses
+    simulated.control(Control(habits=Habits(empty_page_every=1)))
+    with pytest.raises(SourceError, match=r"page at offset 0 came empty 4 times although the server counts 70 chats"):
+        chunks(settings, entity)
+
+
 def test_a_reply_without_messages_is_not_a_chat_without_messages(server: FakeServer) -> None:
     server.honours_messages = False
     with pytest.raises(SourceError, match=r"chat 488 has messages \(last_msg_id 4441\) but the reply carries none"):
@@ -585,6 +706,11 @@ def test_a_reply_without_messages_is_not_a_chat_without_messages(server: FakeSer
             {"rest": {"base_url": "https://u:hunter2@chat.example", "user_env": "A", "key_env": "B"}},
             "holds credentials",
         ),
+        (
+            {"rest": {"base_url": "https://u:hunter2@chat.example:x", "user_env": "A", "key_env": "B"}},
+            "cannot be parsed",
+        ),
+        ({"rest": {"base_url": "https://", "user_env": "A", "key_env": "B"}}, "cannot be used"),
         ({"url_env": "LHC_URL", "page_size": 5}, "page_size"),
     ],
 )

@@ -171,8 +171,8 @@ def test_a_server_by_url_is_set_up_by_an_owner_without_superuser(given: Platform
     assert row == ("given_owner", False)
     assert len(migrate(warehouse)) >= 6
     assert migrate(warehouse) == []
-    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 22
-    assert len(apply(warehouse, load_catalogue(project / "config"), shipped())) == 61
+    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 43
+    assert len(apply(warehouse, load_catalogue(project / "config"), shipped())) == 62
     for role in Role:
         with warehouse.connect(role) as login:
             assert login.execute("select current_user").fetchone() == (

@@ -20,6 +20,7 @@ RIGHTS = """
 schema                loader  transformer  text  bi  auditor  plan_author  plan_approver
 kefu_migration        .       .            .     .   .        .            .
 raw_asterisk          SI      S            .     .   S        .            .
+raw_chatwoot          SI      S            .     .   S        .            .
 raw_live_helper_chat  SI      S            .     .   S        .            .
 raw_tabular           SI      S            .     .   S        .            .
 vault                 I       .            SD    .   .        .            .
@@ -69,7 +70,7 @@ def test_the_rights_of_every_login_in_every_schema(closed: tuple[Platform, Close
     header, *lines = [line.split() for line in RIGHTS.strip().splitlines()]
     expected = {line[0]: dict(zip(header[1:], line[1:], strict=True)) for line in lines}
     found = rights(closed[0])
-    assert len(expected) == len(found) == 18
+    assert len(expected) == len(found) == 19
     different = {
         (schema, login): (found[schema][login], f"expected {letters}")
         for schema, logins in expected.items()

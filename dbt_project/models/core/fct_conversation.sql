@@ -43,7 +43,7 @@ timed as (
             epoch from conversations.first_human_reply_at - conversations.first_customer_message_at
         )::bigint as first_response_seconds,
         extract(
-            epoch from conversations.visitor_left_at - conversations.started_at
+            epoch from conversations.visitor_left_at - conversations.entered_at
         )::bigint as left_after_seconds
     from conversations
 

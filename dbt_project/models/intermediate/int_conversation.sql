@@ -63,6 +63,7 @@ voice as (
         (array_agg(queue_name order by event_number))[1] as queue_account,
         (array_agg(caller_key order by event_number))[1] as customer_key,
         min(entered_at) as started_at,
+        min(entered_at) as entered_at,
         case when bool_and(ended_at is not null) then max(ended_at) end as ended_at,
         null::timestamptz as visitor_left_at,
         null::timestamptz as first_customer_message_at,
@@ -80,6 +81,7 @@ chat as (
         departments.identifier as queue_account,
         coalesce(chats.phone_key, chats.email_key) as customer_key,
         chats.started_at,
+        chats.started_at as entered_at,
         coalesce(chat_segments.ended_at, chats.closed_at) as ended_at,
         chats.visitor_closed_at as visitor_left_at,
         messages.first_customer_message_at,
@@ -99,6 +101,23 @@ chat as (
             chats.source_id = departments.source_id
             and coalesce(first_participant.department_id, chats.department_id) = departments.department_id
 
+),
+
+desk as (
+
+    select
+        source_id,
+        conversation_id::text as conversation_id,
+        queue_account,
+        customer_key,
+        started_at,
+        entered_at,
+        ended_at,
+        ended_by_customer_at as visitor_left_at,
+        first_customer_message_at,
+        first_human_message_at as first_human_reply_at
+    from {{ ref('int_chatwoot__conversation') }}
+
 )
 
 select * from voice
@@ -106,3 +125,7 @@ select * from voice
 union all
 
 select * from chat
+
+union all
+
+select * from desk

@@ -2,6 +2,12 @@ with messages as (
 
     select * from {{ ref('stg_live_helper_chat__message') }}
 
+),
+
+desk_messages as (
+
+    select * from {{ ref('int_chatwoot__message') }}
+
 )
 
 select
@@ -18,3 +24,15 @@ select
         rows between unbounded preceding and current row
     ) as segment_number
 from messages
+
+union all
+
+select
+    source_id,
+    conversation_id::text as conversation_id,
+    message_id,
+    sent_at,
+    author_kind,
+    agent_id::text as agent_account,
+    segment_number
+from desk_messages

@@ -18,6 +18,12 @@ conversations as (
         queue_account
     from {{ ref('int_conversation') }}
 
+),
+
+desk as (
+
+    select * from {{ ref('int_chatwoot__conversation') }}
+
 )
 
 select
@@ -50,3 +56,16 @@ select
 from chats
 inner join conversations
     on chats.source_id = conversations.source_id and chats.chat_id::text = conversations.conversation_id
+
+union all
+
+select
+    source_id,
+    conversation_id::text as conversation_id,
+    queue_account,
+    1 as visit_number,
+    entered_at,
+    outcome,
+    wait_seconds
+from desk
+where outcome != 'not_offered'

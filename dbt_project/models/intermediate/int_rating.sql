@@ -64,6 +64,19 @@ chat_ratings as (
     from chats
     where thumbs > 0
 
+),
+
+desk_ratings as (
+
+    select
+        source_id,
+        conversation_id::text as conversation_id,
+        'csat' as instrument_account,
+        csat_response_id || '/csat' as rating_id,
+        answered_at,
+        rating::integer as rating_value
+    from {{ ref('stg_chatwoot__csat_response') }}
+
 )
 
 select * from call_ratings
@@ -71,3 +84,7 @@ select * from call_ratings
 union all
 
 select * from chat_ratings
+
+union all
+
+select * from desk_ratings

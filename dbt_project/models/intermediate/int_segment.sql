@@ -6,7 +6,31 @@ with visits as (
 
 chat_segments as (
 
-    select * from {{ ref('int_live_helper_chat__segment') }}
+    select
+        source_id,
+        chat_id::text as conversation_id,
+        segment_number,
+        user_id::text as agent_account,
+        assigned_at,
+        assigned_by,
+        ended_at,
+        is_transfer,
+        conversation_started_at as entered_at
+    from {{ ref('int_live_helper_chat__segment') }}
+
+    union all
+
+    select
+        source_id,
+        conversation_id::text as conversation_id,
+        segment_number,
+        agent_id::text as agent_account,
+        assigned_at,
+        assigned_by,
+        ended_at,
+        is_transfer,
+        entered_at
+    from {{ ref('int_chatwoot__segment') }}
 
 ),
 
@@ -64,10 +88,10 @@ union all
 
 select
     chat_segments.source_id,
-    chat_segments.chat_id::text as conversation_id,
+    chat_segments.conversation_id,
     chat_segments.segment_number,
     null as queue_account,
-    chat_segments.user_id::text as agent_account,
+    chat_segments.agent_account,
     chat_segments.assigned_at,
     chat_segments.ended_at,
     chat_segments.is_transfer,
@@ -79,16 +103,16 @@ select
     customers.first_message_at is not null as has_customer_message,
     case
         when chat_segments.assigned_by = 'accept'
-            then extract(epoch from chat_segments.assigned_at - chat_segments.conversation_started_at)::bigint
+            then extract(epoch from chat_segments.assigned_at - chat_segments.entered_at)::bigint
     end as accept_delay_seconds
 from chat_segments
 left join own_messages
     on
         chat_segments.source_id = own_messages.source_id
-        and chat_segments.chat_id::text = own_messages.conversation_id
+        and chat_segments.conversation_id = own_messages.conversation_id
         and chat_segments.segment_number = own_messages.segment_number
-        and chat_segments.user_id::text = own_messages.agent_account
+        and chat_segments.agent_account = own_messages.agent_account
 left join customers
     on
         chat_segments.source_id = customers.source_id
-        and chat_segments.chat_id::text = customers.conversation_id
+        and chat_segments.conversation_id = customers.conversation_id

@@ -26,6 +26,29 @@ invited as (
     where dst = 'survey'
     group by source_id, uniqueid
 
+),
+
+desk_answers as (
+
+    select
+        source_id,
+        conversation_id
+    from {{ ref('stg_chatwoot__csat_response') }}
+    group by source_id, conversation_id
+
+),
+
+desk_invited as (
+
+    -- Each resolving can invite again: a conversation counts once.
+    select
+        source_id,
+        conversation_id,
+        min(sent_at) as invited_at
+    from {{ ref('stg_chatwoot__message') }}
+    where content_type = 'input_csat'
+    group by source_id, conversation_id
+
 )
 
 select
@@ -36,3 +59,16 @@ select
 from invited
 left join answers
     on invited.source_id = answers.source_id and invited.uniqueid = answers.callid
+
+union all
+
+select
+    desk_invited.source_id,
+    desk_invited.conversation_id::text as conversation_id,
+    desk_invited.invited_at,
+    desk_answers.conversation_id is not null as is_answered
+from desk_invited
+left join desk_answers
+    on
+        desk_invited.source_id = desk_answers.source_id
+        and desk_invited.conversation_id = desk_answers.conversation_id

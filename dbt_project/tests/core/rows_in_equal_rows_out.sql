@@ -119,7 +119,10 @@ counts as (
         'int_queue_visit' as relation,
         (select count(*) from {{ ref('int_asterisk__queue_visit') }})
         + (select count(*) from {{ ref('stg_live_helper_chat__chat') }})
-        + (select count(*) from {{ ref('stg_chatwoot__conversation') }}) as rows_in,
+        + (
+            select count(*) filter (where outcome <> 'not_offered')
+            from {{ ref('int_chatwoot__conversation') }}
+        ) as rows_in,
         (select count(*) from {{ ref('int_queue_visit') }}) as rows_out
 
     union all

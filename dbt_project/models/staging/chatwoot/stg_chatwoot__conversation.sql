@@ -1,0 +1,14 @@
+{{ current_rows(source('raw_chatwoot', 'conversation'), [
+    'conversation_id',
+    'status',
+    'inbox_id',
+    'started_at',
+    'last_activity_at',
+    'assignee_id',
+    'team_id',
+    'customer_id',
+    'labels',
+    'phone_key',
+    'phone_kind',
+    'email_key'
+]) }}

@@ -1,0 +1,8 @@
+{{ current_rows(source('raw_chatwoot', 'csat_response'), [
+    'csat_response_id',
+    'conversation_id',
+    'message_id',
+    'rating',
+    'assignee_id',
+    'answered_at'
+]) }}

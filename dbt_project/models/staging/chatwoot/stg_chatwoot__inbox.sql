@@ -1,0 +1,4 @@
+{{ current_rows(source('raw_chatwoot', 'inbox'), [
+    'inbox_id',
+    'name'
+]) }}

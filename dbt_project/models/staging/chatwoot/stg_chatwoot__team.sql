@@ -1,0 +1,4 @@
+{{ current_rows(source('raw_chatwoot', 'team'), [
+    'team_id',
+    'name'
+]) }}

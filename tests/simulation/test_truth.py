@@ -1,0 +1,463 @@
+"""The true metrics against small worlds counted by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kefu.simulation.generate import generate
+from kefu.simulation.scenario import Scenario
+from kefu.simulation.staff import staff_phone
+from kefu.simulation.truth import TRUTH, VALUES, Facts, metric_values, truth_tables, write_truth
+from kefu.simulation.world import SCHEMAS, World
+from kefu.yaml_files import read_yaml
+
+ROOT = Path(__file__).parents[2]
+SCENARIO = Scenario(agents=6)
+Row = dict[str, Any]
+# 5 October 2026, 09:00 in Shanghai.
+MORNING = datetime(2026, 10, 5, 1, tzinfo=UTC)
+AS_OF = datetime(2026, 11, 9, 16, tzinfo=UTC)
+
+
+def at(seconds: float = 0, day: int = 0) -> datetime:
+    return MORNING + timedelta(days=day, seconds=seconds)
+
+
+def shift(agent: str, day: int = 0, start: float = 0, hours: float = 9) -> Row:
+    return {
+        "agent_key": agent, "shift_date": (MORNING + timedelta(days=day)).date(), "start_at": at(start, day),
+        "end_at": at(start + 3600 * hours, day), "break_seconds": 3600, "is_rest_day": False, "work": "voice",
+    }  # fmt: skip
+
+
+def call(
+    number: int, entered: float, answered: float | None, ended: float, agent: str | None = "A1", **more: Any
+) -> Row:
+    return {
+        "call_id": number, "direction": "inbound", "queue_id": "voice_orders", "customer_id": 1, "issue_id": 1,
+        "entered_at": at(entered), "outcome": "abandoned" if answered is None else "answered",
+        "answered_at": None if answered is None else at(answered), "ended_at": at(ended),
+        "agent_key": agent if answered is not None else None, "ended_by": "caller",
+    } | more  # fmt: skip
+
+
+def chat(number: int, started: float, accepted: float | None, closed: float | None, **more: Any) -> Row:
+    return {
+        "chat_id": number, "channel": "chat", "queue_id": "chat_orders", "customer_id": 1, "issue_id": 1,
+        "started_at": at(started), "accepted_at": None if accepted is None else at(accepted),
+        "agent_key": None if accepted is None else "A2", "closed_at": None if closed is None else at(closed),
+        "closed_by": "agent", "is_group": False,
+    } | more  # fmt: skip
+
+
+def segment(
+    number: int, place: int, agent: str, started: float, ended: float | None, how: str | None = "closed"
+) -> Row:
+    return {
+        "chat_id": number, "number": place, "agent_key": agent, "queue_id": "chat_orders", "started_at": at(started),
+        "ended_at": None if ended is None else at(ended), "ended_how": how,
+    }  # fmt: skip
+
+
+def talk(number: int, *said: tuple[float, str]) -> list[Row]:
+    """Messages of a chat: `v` is the visitor, `A2` that agent, `transferred` a system message."""
+    authors = {"v": "visitor", "bot": "bot", "transferred": "system", "reopened": "system"}
+    return [
+        {
+            "message_id": 1000 * number + place, "chat_id": number, "author": authors.get(who, "agent"),
+            "agent_key": who if who.startswith("A") else None, "sent_at": at(seconds), "text": who,
+        }
+        for place, (seconds, who) in enumerate(said)
+    ]  # fmt: skip
+
+
+def survey(number: int, contact: int, value: int | None, answered: float | None, customer: int = 1, **more: Any) -> Row:
+    return {
+        "survey_id": number, "channel": "voice", "contact_id": contact, "agent_key": "A1", "customer_id": customer,
+        "invited_at": at(600), "answered_at": None if answered is None else at(answered), "value": value,
+    } | more  # fmt: skip
+
+
+def world(**tables: list[Row]) -> World:
+    rows: dict[str, list[Row]] = {
+        "team": [{"team_id": "orders"}, {"team_id": "delivery"}],
+        "agent": [{"agent_key": key, "role": "mixed", "hire_date": date(2026, 1, 1)} for key in ("A1", "A2", "A3")],
+        "membership": [
+            {"agent_key": "A1", "team_id": "orders", "valid_from": date(2026, 1, 1), "valid_to": date(2026, 10, 6)},
+            {"agent_key": "A1", "team_id": "delivery", "valid_from": date(2026, 10, 6), "valid_to": None},
+            {"agent_key": "A2", "team_id": "orders", "valid_from": date(2026, 1, 1), "valid_to": None},
+            {"agent_key": "A3", "team_id": "delivery", "valid_from": date(2026, 1, 1), "valid_to": None},
+        ],
+        "queue": [
+            {"queue_id": queue, "channel": channel, "team_id": "orders", "service_level_seconds": seconds}
+            for queue, channel, seconds in (("voice_orders", "voice", 20), ("chat_orders", "chat", 30))
+        ],
+        "customer": [
+            {"customer_id": number, "phone": f"160{number:08}", "email": f"c{number}@example.com"}
+            for number in range(1, 9)
+        ],
+        "shift": [shift(key) for key in ("A1", "A2", "A3")],
+    } | tables
+    return World({name: pa.Table.from_pylist(rows.get(name, []), schema=schema) for name, schema in SCHEMAS.items()})
+
+
+def values(made: World, metric: str, channel: str = "all", period: str = "2026-10") -> dict[str, tuple[Any, Any, int]]:
+    """Numerator, denominator and n of a metric by unit key."""
+    table = metric_values(Facts(made, SCENARIO, AS_OF), [metric])
+    assert table.schema == VALUES
+    return {
+        row["unit_key"]: (row["numerator"], row["denominator"], row["n"])
+        for row in table.to_pylist()
+        if (row["channel"], row["period"]) == (channel, period)
+    }
+
+
+def test_every_metric_of_the_catalogue_has_its_truth() -> None:
+    assert list(TRUTH) == [metric["metric_id"] for metric in read_yaml(ROOT / "config" / "metrics.yml")]
+
+
+# --- telephone
+
+CALLS = world(
+    call=[
+        call(1, 0, 12, 112),                                                      # answered in 12 s, talks 100 s
+        call(2, 200, 225, 265, ended_by="transfer", next_call_id=3),              # 25 s, talks 40 s, passed on
+        call(3, 265, 275, 335, agent="A2"),                                       # the same call, 10 s, talks 60 s
+        call(4, 400, None, 403),                                                  # gives up after 3 s: too short
+        call(5, 500, None, 560),                                                  # gives up after 60 s
+        call(6, 600, None, 900, outcome="timeout", ended_by=None),                # leaves by itself
+        call(7, 1000, None, 1010, direction="outbound", queue_id=None),
+    ],
+    agent_state=[
+        {"agent_key": "A1", "state": "acw", "started_at": at(112), "ended_at": at(142)},
+        {"agent_key": "A1", "state": "acw", "started_at": at(265), "ended_at": at(1265)},  # counts 600 s
+        {"agent_key": "A1", "state": "break", "started_at": at(2000), "ended_at": at(2600)},
+    ],
+)  # fmt: skip
+
+
+def test_queues_answer_abandon_and_wait() -> None:
+    everywhere = dict.fromkeys(("voice_orders", "orders", "site"))
+    assert values(CALLS, "service_level") == dict.fromkeys(everywhere, (2, 4, 4))
+    assert values(CALLS, "abandonment_rate") == dict.fromkeys(everywhere, (1, 5, 5))
+    assert values(CALLS, "asa") == dict.fromkeys(everywhere, (47, 3, 3))
+
+
+def test_calls_are_handled_by_legs_and_conversations() -> None:
+    assert values(CALLS, "calls_inbound_handled") == {
+        "A1": (2, None, 2), "A2": (1, None, 1), "orders": (3, None, 3), "site": (3, None, 3),
+    }  # fmt: skip
+    # The call that was passed on is one conversation for the team, and one for each of the two agents.
+    assert values(CALLS, "conversations_handled") == {
+        "A1": (2, None, 2), "A2": (1, None, 1), "orders": (2, None, 2), "site": (2, None, 2),
+    }  # fmt: skip
+    assert values(CALLS, "transfer_out_rate")["A1"] == (1, 2, 2)
+    assert values(CALLS, "avg_talk_time") == {
+        "A1": (140, 2, 2), "A2": (60, 1, 1), "orders": (200, 3, 3), "site": (200, 3, 3),
+    }  # fmt: skip
+    assert values(CALLS, "acw_avg")["A1"] == (630, 2, 2)
+    assert values(CALLS, "aht")["A1"] == (770, 2, 2)
+    assert values(CALLS, "aht")["site"] == (830, 3, 3)
+
+
+def test_a_night_shift_owns_what_begins_in_it_and_the_team_is_that_of_the_day() -> None:
+    night = 13 * 3600  # 22:00 in Shanghai
+    made = world(
+        shift=[shift("A1", 0, night)],
+        call=[
+            call(1, night + 4 * 3600, night + 4 * 3600, night + 4 * 3600 + 60),  # 02:00 on the 6th, of the 5th's shift
+            call(2, night + 12 * 3600, night + 12 * 3600, night + 12 * 3600 + 60),  # 10:00 on the 6th: outside
+        ],
+    )
+    assert values(made, "calls_inbound_handled", period="2026-10-05")["A1"] == (1, None, 1)
+    assert values(made, "calls_inbound_handled", period="2026-10-06")["A1"] == (1, None, 1)
+    # Both calls began on the 6th, when A1 was with delivery already.
+    assert set(values(made, "calls_inbound_handled")) == {"A1", "delivery", "site"}
+
+
+# --- chat
+
+CHATS = world(
+    chat=[
+        chat(1, 0, 10, 300),
+        chat(2, 1000, 1005, 1400, agent_key="A3"),
+        chat(3, 2000, None, 2060, visitor_left_at=at(2060)),
+        chat(4, 3000, None, 3002, visitor_left_at=at(3002)),
+        chat(5, 4000, 4100, None),
+        chat(6, 5000, 5150, 5300, channel="desk", bot_until=at(5100)),
+    ],
+    chat_segment=[
+        segment(1, 1, "A2", 10, 300),
+        segment(2, 1, "A2", 1005, 1100, "transfer"),
+        segment(2, 2, "A3", 1100, 1400),
+        segment(5, 1, "A2", 4100, None, None),
+        segment(6, 1, "A2", 5150, 5300),
+    ],
+    message=[
+        *talk(1, (0, "v"), (20, "A2"), (50, "v"), (55, "v"), (65, "A2")),
+        *talk(2, (1000, "v"), (1040, "A2"), (1100, "v"), (1100, "transferred"), (1190, "A3")),
+        *talk(3, (2000, "v")),
+        *talk(4, (3000, "v")),
+        *talk(5, (4000, "v"), (4800, "v")),
+        *talk(6, (5000, "v"), (5001, "bot"), (5100, "bot"), (5170, "A2")),
+    ],
+)
+
+
+def test_first_replies_are_a_team_metric_and_start_after_the_bot() -> None:
+    # Waits 20, 40 and 70 s (from the end of the bot); one left after a minute, one is never answered; one left at once.
+    assert values(CHATS, "first_response_time") == dict.fromkeys(("orders", "site"), (1, 5, 5))
+    assert values(CHATS, "customer_first_response_time") == dict.fromkeys(("orders", "site"), (130, 3, 3))
+
+
+def test_segments_answer_from_their_own_assignment() -> None:
+    # A2: 10, 35 and 20 s, and the stale chat fails; A3 needs 90 s after the transfer.
+    assert values(CHATS, "assignment_response_time") == {
+        "A2": (3, 4, 4), "A3": (0, 1, 1), "orders": (3, 4, 4), "delivery": (0, 1, 1), "site": (3, 5, 5),
+    }  # fmt: skip
+    assert values(CHATS, "accept_delay")["A2"] == (10 + 5 + 100 + 50, 4, 4)
+    # Turns: 10 and 15 s, 35 s, 90 s of A3, 20 s: no clock starts before the assignment.
+    assert values(CHATS, "avg_response_time") == {
+        "A2": (80, 4, 4), "A3": (90, 1, 1), "orders": (80, 4, 4), "delivery": (90, 1, 1), "site": (170, 5, 5),
+    }  # fmt: skip
+
+
+def test_active_time_leaves_out_what_comes_before_and_long_gaps() -> None:
+    # Chat 1: 10 to 65; chat 2: 1005 to 1100 and 1100 to 1190; chat 6: 5150 to 5170.
+    assert values(CHATS, "aht") == {
+        "A2": (55 + 95 + 20, 3, 3), "A3": (90, 1, 1), "orders": (170, 3, 3), "delivery": (90, 1, 1),
+        "site": (260, 4, 4),
+    }  # fmt: skip
+    assert values(CHATS, "conversations_handled")["site"] == (3, None, 3)
+    assert values(CHATS, "transfer_out_rate")["A2"] == (1, 3, 3)
+
+
+def test_chat_queues_wait_from_the_end_of_the_bot() -> None:
+    assert values(CHATS, "asa")["chat_orders"] == (10 + 5 + 100 + 50, 4, 4)
+    assert values(CHATS, "service_level")["chat_orders"] == (2, 5, 5)
+    assert values(CHATS, "abandonment_rate")["chat_orders"] == (1, 5, 5)
+
+
+def test_a_chat_left_open_ends_after_seven_days_and_not_before() -> None:
+    early = metric_values(Facts(CHATS, SCENARIO, at(day=3)), ["assignment_response_time"]).to_pylist()
+    late = metric_values(Facts(CHATS, SCENARIO, AS_OF), ["assignment_response_time"]).to_pylist()
+    count = [
+        sum(row["n"] for row in rows if (row["unit_key"], row["channel"], row["period"]) == ("A2", "all", "2026-10"))
+        for rows in (early, late)
+    ]
+    assert count == [3, 4]
+
+
+def test_a_reopened_chat_has_a_second_episode() -> None:
+    made = world(
+        chat=[chat(1, 0, 10, 900, reopened_at=at(600))],
+        chat_segment=[segment(1, 1, "A2", 10, 100), segment(1, 2, "A2", 620, 900)],
+        message=talk(1, (0, "v"), (30, "A2"), (600, "reopened"), (600, "v"), (650, "A2")),
+    )
+    assert values(made, "assignment_response_time")["A2"] == (2, 2, 2)
+    assert values(made, "avg_response_time")["A2"] == (20 + 30, 2, 2)
+    assert values(made, "aht")["A2"] == (20 + 30, 2, 2)
+    assert values(made, "conversations_handled")["A2"] == (1, None, 1)
+
+
+def test_a_reply_outside_the_roster_counts_calendar_seconds() -> None:
+    made = world(
+        shift=[shift("A2", start=100)],
+        chat=[chat(1, 0, 10, 900), chat(2, -7200, -7200, -7000)],
+        chat_segment=[segment(1, 1, "A2", 10, 900), segment(2, 1, "A2", -7200, -7000)],
+        message=[*talk(1, (0, "v"), (150, "A2")), *talk(2, (-7200, "v"), (-7150, "A2"))],
+    )
+    assert values(made, "avg_response_time")["A2"] == (50 + 50, 2, 2)
+
+
+# --- ratings
+
+
+def rated(*surveys: Row) -> World:
+    return world(call=[call(n, 100 * n, 100 * n, 100 * n + 50) for n in range(1, 7)], survey=list(surveys))
+
+
+def test_ratings_are_valid_once_in_time_and_twice_a_customer() -> None:
+    made = rated(
+        survey(1, 1, 5, 700), survey(2, 2, 4, 710), survey(3, 3, 5, 720),   # the third of customer 1 does not count
+        survey(4, 4, 3, 730, customer=2), survey(5, 4, 5, 740, customer=2),  # the last of a conversation counts
+        survey(6, 5, 1, 4 * 86400, customer=3),                              # too late
+        survey(7, 6, None, None, customer=4),                                # not answered
+    )  # fmt: skip
+    assert values(made, "csat_rate") == {"A1": (3, 3, 3), "orders": (3, 3, 3), "site": (3, 3, 3)}
+    assert values(made, "survey_response_rate")["A1"] == (5, 6, 6)
+
+
+def test_colleagues_and_chats_without_service_do_not_rate() -> None:
+    made = rated(survey(1, 1, 5, 700), survey(2, 2, 5, 700, customer=2))
+    customers = made.tables["customer"].to_pylist()
+    customers[1]["phone"] = staff_phone("A3")
+    made.tables["customer"] = pa.Table.from_pylist(customers, schema=SCHEMAS["customer"])
+    assert values(made, "csat_rate")["A1"] == (1, 1, 1)
+    silent = world(
+        chat=[chat(1, 0, 10, 300)],
+        chat_segment=[segment(1, 1, "A2", 10, 300)],
+        message=talk(1, (0, "v")),
+        survey=[survey(1, 1, 5, 400, channel="chat", agent_key="A2")],
+    )
+    assert values(silent, "csat_rate") == {}
+
+
+def test_invitations_of_live_helper_chat_cannot_be_measured() -> None:
+    spoken = {
+        "chat": [chat(1, 0, 10, 300), chat(2, 0, 10, 300, channel="desk")],
+        "chat_segment": [segment(number, 1, "A2", 10, 300) for number in (1, 2)],
+        "message": [*talk(1, (0, "v"), (20, "A2")), *talk(2, (0, "v"), (20, "A2"))],
+    }
+    made = world(**spoken, survey=[survey(1, 1, 5, 400, channel="chat"), survey(2, 2, None, None, channel="desk")])
+    assert values(made, "survey_response_rate")["A2"] == (0, 1, 1)
+    assert values(made, "csat_rate", channel="chat")["A2"] == (1, 1, 1)
+
+
+def test_a_rating_goes_to_the_last_agent_of_the_call() -> None:
+    made = world(
+        call=[call(1, 0, 10, 50, ended_by="transfer", next_call_id=2), call(2, 50, 60, 90, agent="A3")],
+        survey=[survey(1, 2, 2, 700, agent_key="A3")],
+    )
+    assert values(made, "csat_rate") == {"A3": (0, 1, 1), "delivery": (0, 1, 1), "site": (0, 1, 1)}
+
+
+# --- reviews, exams, attendance
+
+
+def review(number: int, score: float, **more: Any) -> Row:
+    return {
+        "review_id": number, "agent_key": "A2", "reviewer_key": "A3", "channel": "voice", "contact_id": number,
+        "contact_at": at(), "reviewed_at": at(day=1), "score": score, "is_fatal": False, "is_blind": False,
+        "playback_seconds": 30, "recording_seconds": 100,
+    } | more  # fmt: skip
+
+
+def test_reviews_count_without_blind_own_short_and_old_ones() -> None:
+    made = world(
+        qa_review=[
+            review(1, 87.25), review(2, 90.5), review(3, 99.0, is_fatal=True), review(4, 10.0, is_blind=True),
+            review(5, 10.0, reviewer_key="A2"), review(6, 10.0, playback_seconds=29),
+            review(7, 10.0, contact_at=at(day=-10)), review(8, 80.0, playback_seconds=None),
+        ]
+    )  # fmt: skip
+    assert values(made, "qa_listening_score", channel="none")["A2"] == (Decimal("257.75"), 4, 4)
+
+
+def test_exams_take_the_best_and_punish_only_who_could_have_come() -> None:
+    def sat(agent: str, sitting: str, day: int, score: float | None, reason: str | None = None) -> Row:
+        return {
+            "agent_key": agent, "exam_name": "e", "sitting": sitting, "exam_date": date(2026, 10, day), "score": score,
+            "absence_reason": reason,
+        }  # fmt: skip
+
+    made = world(
+        exam=[
+            sat("A1", "first", 5, None, "illness"), sat("A1", "make_up", 12, 91.5),
+            sat("A2", "first", 5, None, "leave"), sat("A3", "first", 5, None, "long_leave"),
+        ]
+    )  # fmt: skip
+    assert values(made, "exam_score", "none", "2026-10-05") == {
+        "A1": (Decimal("91.5"), 1, 1), "A2": (0, 1, 1), "orders": (Decimal("91.5"), 2, 2),
+        "site": (Decimal("91.5"), 2, 2),
+    }  # fmt: skip
+    assert values(made, "exam_score", "none")["A1"] == (Decimal("91.5"), 1, 1)
+
+
+def test_attendance_counts_the_roster_without_leave_and_contradictions() -> None:
+    def punch(number: int, agent: str, came: float, left: float | None, day: int = 0) -> Row:
+        return {
+            "punch_id": number, "agent_key": agent, "shift_date": date(2026, 10, 5 + day), "in_at": at(came, day),
+            "out_at": None if left is None else at(left, day),
+        }  # fmt: skip
+
+    made = world(
+        shift=[shift("A1", day) for day in range(4)] + [shift("A2", day) for day in range(3)],
+        punch=[
+            punch(1, "A1", -300, 9 * 3600 + 500),        # there all the time: 8 of 8 hours
+            punch(2, "A1", 7200, 9 * 3600, day=1),       # two hours late: 7 of 8
+            punch(3, "A2", 0, None),                     # no clock-out: left out
+            punch(4, "A2", 0, 17 * 3600, day=1),         # seventeen hours: left out
+        ],
+        leave=[
+            {"agent_key": "A1", "start_date": date(2026, 10, 7), "end_date": date(2026, 10, 7), "status": "approved"},
+            {"agent_key": "A2", "start_date": date(2026, 10, 7), "end_date": date(2026, 10, 7), "status": "rejected"},
+        ],
+    )  # fmt: skip
+    found = values(made, "attendance_rate", "none")
+    assert found["A1"] == (15 * 3600, 24 * 3600, 3)  # the fourth day without a punch counts, the third is leave
+    assert found["A2"] == (0, 8 * 3600, 1)
+
+
+# --- all of it
+
+
+@pytest.fixture(scope="module")
+def generated() -> tuple[Scenario, World, pa.Table]:
+    scenario = Scenario(seed=5, agents=12, contacts_per_agent_day=12)
+    made = generate(scenario)
+    return scenario, made, truth_tables(made, scenario)["metric_value"]
+
+
+def test_a_generated_world_has_every_metric_and_every_ratio_is_possible(
+    generated: tuple[Scenario, World, pa.Table],
+) -> None:
+    table = generated[2]
+    assert set(table["metric_id"].to_pylist()) == set(TRUTH)
+    bounded = {metric["metric_id"] for metric in read_yaml(ROOT / "config" / "metrics.yml") if metric.get("bounded")}
+    for row in table.to_pylist():
+        assert (row["denominator"] is None) == (row["metric_id"] in ("conversations_handled", "calls_inbound_handled"))
+        if row["metric_id"] in bounded:
+            assert 0 <= row["numerator"] <= row["denominator"]
+
+
+def test_days_add_up_to_months_and_channels_to_all(generated: tuple[Scenario, World, pa.Table]) -> None:
+    rows = generated[2].to_pylist()
+    key = ("metric_id", "unit_kind", "unit_key")
+    by_period: dict[str, dict[tuple[Any, ...], Any]] = {"day": {}, "month": {}}
+    by_channel: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        cell = (*(row[name] for name in key), row["channel"])
+        by_period[row["period_kind"]][cell] = by_period[row["period_kind"]].get(cell, 0) + row["numerator"]
+        if row["period_kind"] == "month":
+            by_channel.setdefault(cell[:3], {})[row["channel"]] = row["n"]
+    assert by_period["day"] == by_period["month"]
+    for channels in by_channel.values():
+        assert "none" in channels or channels["all"] == sum(n for name, n in channels.items() if name != "all")
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_order_of_rows_means_nothing(generated: tuple[Scenario, World, pa.Table], seed: int) -> None:
+    scenario, made, expected = generated
+    rng = np.random.default_rng(seed)
+    shuffled = {name: table.take(rng.permutation(table.num_rows)) for name, table in made.tables.items()}
+    assert truth_tables(World(shuffled), scenario)["metric_value"].equals(expected)
+
+
+def test_the_file_tells_scenario_faults_and_months_and_never_changes(tmp_path: Path) -> None:
+    write_truth(CHATS, SCENARIO, tmp_path / "truth.json")
+    content = (tmp_path / "truth.json").read_bytes()
+    body = json.loads(content)
+    assert list(body) == ["scenario", "planted", "metric_values"]
+    assert body["scenario"]["start"] == "2026-10-01" and body["planted"] == []
+    table = truth_tables(CHATS, SCENARIO)["metric_value"]
+    months = table.filter(pc.equal(table["period_kind"], "month"))
+    assert len(body["metric_values"]) == months.num_rows
+    assert body["metric_values"][0] == {
+        "metric_id": "abandonment_rate", "unit_kind": "queue", "unit_key": "chat_orders", "channel": "all",
+        "period": "2026-10", "numerator": 1, "denominator": 5, "n": 5,
+    }  # fmt: skip
+    assert hashlib.sha256(content).hexdigest() == "4ad030079305dde2ec8fd3a9f5e7d0051ad45dbfabc1e46779bb79d8df4c1083"

@@ -37,8 +37,9 @@ format: $(VENV)/.development ## rewrite Python in the project's format
 airflow: $(VENV)/.runtime ## start a local Airflow on the embedded PostgreSQL
 	@$(BIN)/python -m kefu.airflow_local
 
-bench: $(VENV)/.runtime ## measure loading side by side with bare COPY
+bench: $(VENV)/.runtime ## measure loading side by side with bare COPY, and the simulator
 	@$(BIN)/python benchmarks/load.py
+	@$(BIN)/python benchmarks/simulate.py
 
 lock: $(UV) ## resolve pyproject.toml into the hash-locked requirements
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-strip-extras --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.txt

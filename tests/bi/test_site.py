@@ -133,7 +133,7 @@ def test_every_page_names_its_publication_and_is_marked_demo(pages: dict[str, Pa
             assert words in english.text
         for words in ("2026年11月2日 – 2026年11月21日", "3/4 通过", "演示周期"):
             assert words in chinese.text
-        assert ("ribbon", "Demonstration period · recorded sample data, not a basis for pay") in english.texts
+        assert ("ribbon", "Demonstration period · sample data, not a basis for pay") in english.texts
         assert ("banner", "Rosters arrived late: attendance of Billing is as of 20 November.") in english.texts
 
 

@@ -21,7 +21,6 @@ from openapi_schema_validator import OAS30Validator
 
 from connectors import chatwoot, http, live_helper_chat
 from connectors.contract import Chunk, Context, SourceError
-from connectors.live_helper_chat import rest
 from kefu.simulation.generate import generate
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.serve import Control, Habits, Server, serve
@@ -68,7 +67,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between attempts, in seconds, recorded instead of slept."""
     taken: list[float] = []
     monkeypatch.setattr(http, "sleep", taken.append)
-    monkeypatch.setattr(rest, "sleep", taken.append)
     return taken
 
 

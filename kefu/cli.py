@@ -152,14 +152,18 @@ def simulate(
         list[str] | None, typer.Option(help="FAULT=zero|low|middle|high, as often as needed; else middle")
     ] = None,
     malformed: Annotated[bool, typer.Option(help="also write records that break the contracts")] = False,
+    exchange_url_env: Annotated[
+        str | None, typer.Option(help="variable with the address of an empty database for the exchange's tables")
+    ] = None,
+    chat_url_env: Annotated[str | None, typer.Option(help="the same for the web chat's tables")] = None,
     serve: Annotated[bool, typer.Option(help="then keep the HTTP systems up until Ctrl-C")] = False,
     port: Annotated[int, typer.Option(help="port of the first server; 0: any free one")] = 0,
 ) -> None:
     """Writes a synthetic operation in the formats of real systems, with a truth file of what was planted."""
-    from kefu.simulation.run import write_operation
+    from kefu.simulation.run import SimulationError, write_operation
     from kefu.simulation.scenario import Scenario
 
-    strengths = dict(item.split("=", 1) for item in strength or [])
+    strengths = dict(item.partition("=")[::2] for item in strength or [])
     try:
         scenario = Scenario.model_validate(
             {
@@ -167,13 +171,15 @@ def simulate(
                 "contacts_per_agent_day": contacts_per_agent_day, "strengths": strengths,
             }
         )  # fmt: skip
-    except ValidationError as error:
-        raise WarehouseError(f"this cannot be simulated: {error}") from error
-    with console.status("simulating"):
-        world = write_operation(
-            scenario, folder, base=settings().kefu_config_dir, is_alone=True, malformed=malformed,
-            say=lambda line: console.print(f"  {line}", markup=False),
-        )  # fmt: skip
+        with console.status("simulating"):
+            world = write_operation(
+                scenario, folder, base=settings().kefu_config_dir, is_alone=True, malformed=malformed,
+                exchange_url_env=exchange_url_env, chat_url_env=chat_url_env,
+                say=lambda line: console.print(f"  {line}", markup=False),
+            )  # fmt: skip
+    except (ValidationError, SimulationError) as error:
+        console.print(f"this cannot be simulated: {error}", markup=False, highlight=False)
+        raise typer.Exit(1) from error
     console.print(f"written to {folder}; read it with KEFU_CONFIG_DIR={folder / 'config'}", markup=False)
     if serve:
         _serve(world, port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,14 @@ Objects = list[dict[str, Any]]
 
 
 def write_configuration(
-    world: World, scenario: Scenario, data: Path, base: Path, target: Path, *, is_alone: bool
+    world: World,
+    scenario: Scenario,
+    data: Path,
+    base: Path,
+    target: Path,
+    databases: Mapping[str, str | None],
+    *,
+    is_alone: bool,
 ) -> None:
     """Writes `target` as a copy of the configuration in `base` with the objects of a simulated operation.
 
@@ -45,6 +53,7 @@ def write_configuration(
         data: folder of the written operation, as seen from the project.
         base: folder of a complete configuration.
         target: folder to write; replaced as a whole.
+        databases: variables with the addresses of the systems that were not written to files of `data`.
         is_alone: leaves the base's own teams, queues, sources and periods out, takes the scenario's time zone for the
             site, and declares every month as a demo period.
     """
@@ -72,7 +81,7 @@ def write_configuration(
              "account": account} | scale
             for channel, account, scale in _INSTRUMENTS
         ],
-        "sources": _sources(world, scenario, data),
+        "sources": _sources(world, scenario, data, databases),
         "periods": _months(scenario) if is_alone else [],
     }  # fmt: skip
     for name, objects in added.items():
@@ -88,7 +97,11 @@ def _name(row: dict[str, Any]) -> dict[str, str]:
     return {"zh": row["name_zh"], "en": row["name_en"]}
 
 
-def _sources(world: World, scenario: Scenario, data: Path) -> Objects:
+def _sources(world: World, scenario: Scenario, data: Path, databases: Mapping[str, str | None]) -> Objects:
+    def address(system: str) -> dict[str, str]:
+        variable = databases[system]
+        return {"url_env": variable} if variable else {"url": f"sqlite:///{data}/{system}.sqlite3"}
+
     common = {"time_zone": scenario.time_zone, "phone_region": "CN"}
     return [
         {
@@ -96,8 +109,8 @@ def _sources(world: World, scenario: Scenario, data: Path) -> Objects:
             "entities": ["queue_log", "cdr", "cel"],
             "settings": {
                 "queue_log": {"file": f"{data}/asterisk/queue_log"},
-                "cdr": {"url": f"sqlite:///{data}/asterisk.sqlite3", "table": "cdr", "outbound_prefix": "9"},
-                "cel": {"url": f"sqlite:///{data}/asterisk.sqlite3", "table": "cel"},
+                "cdr": address("asterisk") | {"table": "cdr", "outbound_prefix": "9"},
+                "cel": address("asterisk") | {"table": "cel"},
             },
         } | common,
         {
@@ -105,7 +118,7 @@ def _sources(world: World, scenario: Scenario, data: Path) -> Objects:
             "entities": [
                 "department", "user", "user_department", "survey", "chat", "message", "participant", "survey_item",
             ],
-            "settings": {"url": f"sqlite:///{data}/live_helper_chat.sqlite3"},
+            "settings": address("live_helper_chat"),
         } | common,
         {
             "source_id": SOURCES["desk"], "system": "chatwoot", "channel": "chat", "text": "vault",

@@ -201,11 +201,20 @@ class _Planner:
 
     def _plan_incident(self) -> None:
         """Chooses the team of at least five that leaves most room to others, if it leaves half of it."""
-        fitting = [team for team, members in self.teams.items() if 5 <= len(members) <= self.room // 2]
+        fresh = {
+            team: sum(not self.carried[person] for person in members)
+            for team, members in self.teams.items()
+            if 5 <= len(members) <= self.room // 2
+        }
+        fitting = [team for team, count in fresh.items() if count <= self._free()]
         if fitting:
-            team = min(fitting, key=lambda key: (sum(not self.carried[person] for person in self.teams[key]), key))
+            team = min(fitting, key=lambda key: (fresh[key], key))
             starts = self.last_third + timedelta(1)
             self._assign("incident", team, starts, starts + timedelta(DECLARED.numbers.incident_days))
+
+    def _free(self) -> int:
+        """Returns how many more people may get a fault."""
+        return self.room - sum(bool(faults) for faults in self.carried.values())
 
     def _candidates(self, name: str) -> list[str]:
         fault = DECLARED.faults[name]
@@ -228,7 +237,7 @@ class _Planner:
         family = {
             person: [other for other in self.carried[person] if other.family == fault.family] for person in candidates
         }
-        fresh = self.room - sum(bool(faults) for faults in self.carried.values())
+        fresh = self._free()
         chosen: list[str] = []
 
         def load(person: str) -> tuple[int, bool, int, int]:

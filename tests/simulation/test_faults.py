@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kefu.simulation.company import found
@@ -104,6 +104,7 @@ def test_prevalence_grows_with_the_company() -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10_000), agents=st.integers(6, 90))
+@example(seed=1, agents=44)
 def test_no_company_is_too_small_to_stay_clean(seed: int, agents: int) -> None:
     operation = Scenario(seed=seed, agents=agents)
     assert len(plan_faults(operation, found(operation).tables).people()) <= 0.4 * agents

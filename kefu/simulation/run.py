@@ -23,7 +23,7 @@ from kefu.simulation.truth import write_truth
 from kefu.simulation.world import SCHEMAS, World
 from kefu.simulation.writers.asterisk import write_asterisk
 from kefu.simulation.writers.live_helper_chat import write_live_helper_chat
-from kefu.simulation.writers.tabular import write_sheets
+from kefu.simulation.writers.tabular import write_malformed_sheets, write_sheets
 
 VERSION = 1
 # Stands in a folder that was made here, so that no other one is ever emptied; what an operation was written with
@@ -142,6 +142,8 @@ def _write_systems(world: World, scenario: Scenario, folder: Path, urls: Mapping
     except ValueError as error:
         raise SimulationError(str(error)) from error
     write_sheets(seen, folder / "sheets")
+    if malformed:
+        wrong.append(write_malformed_sheets(seen, folder / "sheets"))
     world.planted = seen.planted = pa.concat_tables([world.planted, *wrong])
     write_truth(world, scenario, folder / "truth.json")
     for part, tables in (("world", seen.tables), ("papers", seen.papers), ("truth", {"planted": seen.planted})):

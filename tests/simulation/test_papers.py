@@ -26,7 +26,7 @@ from kefu.simulation.papers import paper_schema, write_papers
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.staff import staff_email, staff_phone
 from kefu.simulation.world import World
-from kefu.simulation.writers.tabular import write_sheets
+from kefu.simulation.writers.tabular import write_malformed_sheets, write_sheets
 from kefu.simulation.writers.voice import call_uniqueids
 
 ONLY_FORMS = ("tick_box", "central_tendency", "reciprocal_peer", "silent_source")
@@ -126,6 +126,23 @@ def test_the_same_world_gives_the_same_bytes_and_months_have_their_files(tmp_pat
     assert {"identity.csv", "exam-2026-10.csv", "order-2026-10.csv", "daily_form-2026-10.csv"} <= names
     head = (tmp_path / "a" / "exam-2026-10.csv").read_text(encoding="utf-8-sig").splitlines()[0]
     assert head == ",".join(heading.label for heading in HEADINGS["exam"].fields.values())
+
+
+def test_every_wrong_row_is_refused_for_its_field(tmp_path: Path) -> None:
+    planted = write_malformed_sheets(operation(), tmp_path).to_pylist()
+    assert len({row["table"] for row in planted}) == len([table for table in operation().papers.values() if table])
+    assert len(planted) > 200
+    settings = Settings(
+        folder=tmp_path,
+        entities={entity: {"files": f"{entity}*"} for entity in operation().papers},  # type: ignore[arg-type]
+    )
+    refused = {
+        (reject.locator, reject.field)
+        for entity in operation().papers
+        for chunk in read(settings, SYSTEM.entities[entity], None, CONTEXT)
+        for reject in chunk.rejects
+    }
+    assert refused == {(row["subject"], row["note"]) for row in planted}
 
 
 def test_patterns_of_files_never_meet() -> None:

@@ -88,14 +88,17 @@ class Malformed:
         return wrong, pa.concat_tables([rows, pa.Table.from_pylist(added, rows.schema)])
 
     def _remember(self, table: str, place: str, number: int, record: _Wrong) -> None:
-        self._planted.append(
-            {
-                "fault": _FAULT,
-                "subject_kind": "record",
-                "subject": place,
-                "table": table,
-                "row_ids": [number],
-                "strength": 1.0,
-                "note": record.field,
-            }
-        )
+        self._planted.append(malformed_record(table, place, number, record.field))
+
+
+def malformed_record(table: str, place: str, number: int, field: str) -> dict[str, Any]:
+    """Returns the row of `PLANTED` for one wrong record at a place, which is how the connector names it."""
+    return {
+        "fault": _FAULT,
+        "subject_kind": "record",
+        "subject": place,
+        "table": table,
+        "row_ids": [number],
+        "strength": 1.0,
+        "note": field,
+    }

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl import Workbook
 
-from connectors.contract import FieldType
+from connectors.contract import EntityField, FieldType
 from connectors.tabular import SYSTEM
 from connectors.tabular.headings import HEADINGS
-from kefu.simulation.world import World
+from kefu.simulation.world import PLANTED, World
+from kefu.simulation.writers.malformed import malformed_record
 
 
 def write_sheets(
@@ -39,6 +40,42 @@ def write_sheets(
             write(path, labels, [[_cell(value, zone) for value in row.values()] for row in rows.to_pylist()])
             written.append(path)
     return written
+
+
+def write_malformed_sheets(world: World, folder: Path) -> pa.Table:
+    """Writes beside the sheets one of each kind, `exam-malformed.csv`, with a wrong row for every rule of its fields.
+
+    Returns:
+        What was planted, with the schema `PLANTED`; `note` is the wrong field.
+    """
+    planted = []
+    for entity, paper in world.papers.items():
+        if not paper.num_rows:
+            continue
+        good = {field: _cell(value, None) for field, value in paper.slice(0, 1).to_pylist()[0].items()}
+        name = f"{entity}-malformed.csv"
+        wrong = [(field, value) for field in good for value in _wrong_values(SYSTEM.entities[entity].fields[field])]
+        labels = [HEADINGS[entity].fields[field].label for field in good]
+        _write_csv(folder / name, labels, [list((good | {field: value}).values()) for field, value in wrong])
+        planted += [
+            malformed_record(entity, f"{name} row {number}", number, field)
+            for number, (field, _) in enumerate(wrong, start=2)
+        ]
+    return pa.Table.from_pylist(planted, PLANTED)
+
+
+def _wrong_values(field: EntityField) -> Iterator[Any]:
+    """Yields one value against each rule of a field."""
+    if field.required:
+        yield None
+    if field.type is not FieldType.TEXT:
+        yield "soon"
+    if field.allowed:
+        yield "something else"
+    if field.minimum is not None:
+        yield field.minimum - 1
+    if field.maximum is not None:
+        yield field.maximum + 1
 
 
 def _months(entity: str, paper: pa.Table, zone: ZoneInfo | None) -> Iterator[tuple[str, pa.Table]]:

@@ -13,6 +13,7 @@ import pytest
 
 from bi import query, spec
 from bi.spec import DASHBOARDS, Card, SpecError, load_contract, load_labels, load_site
+from expectations.suites import load_suites
 
 
 @pytest.fixture
@@ -164,3 +165,9 @@ def test_words_exist_for_every_state_of_the_contract() -> None:
     for name in ("reliability", "state", "verdict"):
         labels = enumerations[name].values()
         assert len({label.mark for label in labels}) == len(labels), f"{name}: marks must work without colour"
+
+
+def test_everybody_who_fixes_a_check_has_a_name_in_both_languages() -> None:
+    repairers = {check.fixed_by for suite in load_suites() for check in suite.expectations}
+    assert len(repairers) >= 3
+    assert repairers <= set(load_labels().enumerations["role"])

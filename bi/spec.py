@@ -13,7 +13,7 @@ import psycopg
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from kefu.yaml_files import read_yaml
+from kefu.yaml_files import parse_yaml
 
 FOLDER = Path(__file__).parent
 DASHBOARDS = FOLDER / "dashboards"
@@ -388,17 +388,13 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise SpecError(_missing(path)) from error
-
-
-def _missing(path: Path) -> str:
-    return f"{path} is named in a dashboard but does not exist. Remedy: write it or fix the name"
+        raise SpecError(
+            f"{path} is named in a dashboard but does not exist. Remedy: write it or fix the name"
+        ) from error
 
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return read_yaml(path)
-    except FileNotFoundError as error:
-        raise SpecError(_missing(path)) from error
+        return parse_yaml(_read(path))
     except yaml.YAMLError as error:
         raise SpecError(f"{path} is no YAML: {error}") from error

@@ -186,16 +186,15 @@ def simulate(
 
 
 def _serve(world: World, port: int) -> None:
-    from kefu.simulation.configuration import DESK_TOKEN, DESK_URL
+    from kefu.simulation.run import desk_variables
     from kefu.simulation.serve import serve
 
     with serve(world, ["live_helper_chat", "chatwoot"], port) as servers:
         for system, server in servers.by_system.items():
             console.print(f"{system}: {server.url}, settings {server.settings}", markup=False, soft_wrap=True)
             console.print(f"  variables {server.environment}; habits: POST {server.url}/_control", soft_wrap=True)
-        desk = servers.by_system["chatwoot"]
-        [token] = desk.environment.values()
-        console.print(f"the written config/ reads it with {DESK_URL}={desk.url} {DESK_TOKEN}={token}", soft_wrap=True)
+        variables = " ".join(f"{name}={value}" for name, value in desk_variables(servers).items())
+        console.print(f"the written config/ reads it with {variables}", soft_wrap=True)
         console.print("press Ctrl-C to stop")
         with suppress(KeyboardInterrupt):
             signal.pause()

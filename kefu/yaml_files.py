@@ -22,5 +22,10 @@ class _Loader(yaml.CSafeLoader):
 
 def read_yaml(path: Path) -> Any:
     """Returns the content of a YAML file. Raises yaml.YAMLError with line and column when it is not valid."""
+    return parse_yaml(path.read_text(encoding="utf-8"))
+
+
+def parse_yaml(text: str) -> Any:
+    """Returns the content of a YAML text. Raises yaml.YAMLError with line and column when it is not valid."""
     # The C parser is the safe one; only its speed differs from `yaml.safe_load`.
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    return yaml.load(text, Loader=_Loader)

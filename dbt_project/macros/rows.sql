@@ -35,3 +35,18 @@
     ) as c
     where c.version_rank = 1
 {%- endmacro %}
+
+{# What the metrics count of each queue, channel and day: the sums that other ways of counting visits must meet. #}
+{% macro queue_day_measures() -%}
+    select
+        unit_key as queue_key,
+        channel,
+        business_date,
+        sum(measure_value) filter (where measure_id = 'queue_offered') as offered,
+        sum(measure_value) filter (where measure_id = 'queue_answered') as answered,
+        sum(measure_value) filter (where measure_id = 'queue_abandoned') as abandoned,
+        sum(measure_value) filter (where measure_id = 'queue_answered_or_abandoned') as answered_or_abandoned
+    from {{ ref('measure_day') }}
+    where unit_kind = 'queue'
+    group by unit_key, channel, business_date
+{%- endmacro %}

@@ -52,6 +52,10 @@ class Scope:
         return f"wh_{layer}" if self.calc_id == "live" else self.calc_id
 
 
+class UnknownPeriod(WarehouseError, ValueError):
+    """A period that is not declared was asked for; asking again does not make it right."""
+
+
 class Platform:
     """One installation: settings, warehouse and catalogue. Paths in `config/` are relative to the project."""
 
@@ -66,11 +70,12 @@ class Platform:
         return load_catalogue(self.settings.kefu_config_dir)
 
     def period(self, period_id: str | None = None) -> Period:
-        """Returns the named period, or the latest declared one. Raises WarehouseError for one that is not declared."""
+        """Returns the named period, or the latest declared one. Raises UnknownPeriod for one that is not declared."""
         periods = self.catalogue.periods
         if period_id and period_id not in periods:
-            raise WarehouseError(
-                f"period {period_id} is not declared; there are {sorted(periods)}. Remedy: declare it in periods.yml"
+            raise UnknownPeriod(
+                f"found the period {period_id}, expected one of {sorted(periods)}. Remedy: use one of them or declare"
+                " it in periods.yml"
             )
         return periods[period_id] if period_id else max(periods.values(), key=lambda period: period.end)
 

@@ -99,7 +99,7 @@ def payload(platform: Platform, quarantine_id: int) -> dict[str, Any]:
             [quarantine_id],
         ).fetchone()
     if row is None:
-        raise WarehouseError(f"no open record #{quarantine_id}. Remedy: see `kefu quarantine list`")
+        raise _not_open(quarantine_id)
     return dict(json.loads(Vault(platform.settings).decrypt(bytes(row[1]), row[0])))
 
 
@@ -116,4 +116,8 @@ def dismiss(warehouse: Warehouse, quarantine_id: int, by: str, because: str) -> 
             [by, because, quarantine_id],
         ).rowcount
     if not settled:
-        raise WarehouseError(f"no open record #{quarantine_id}. Remedy: see `kefu quarantine list`")
+        raise _not_open(quarantine_id)
+
+
+def _not_open(quarantine_id: int) -> WarehouseError:
+    return WarehouseError(f"no open record #{quarantine_id}. Remedy: see `kefu quarantine list`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,17 +142,12 @@ def _months(scenario: Scenario) -> Objects:
             "name": {"zh": f"{start.year}年{start.month}月模拟周期", "en": f"Simulated {start:%B %Y}"},
             "start": start,
             "end": end - timedelta(days=1),
-            "as_of": as_of(scenario, end).isoformat(),
+            "as_of": scenario.as_of(end).isoformat(),
             "mode": "demo",
             "plan_ids": ["demo"],
         }
         for start, end in zip(scenario.month_starts, scenario.month_starts[1:], strict=False)
     ]
-
-
-def as_of(scenario: Scenario, end: date) -> datetime:
-    """Returns the instant at which a month that ends before `end` is looked at: ten days later, UTC."""
-    return datetime.fromtimestamp(scenario.second(end + timedelta(days=10)), UTC)
 
 
 def _write(path: Path, body: Any) -> None:

@@ -164,9 +164,6 @@ class Draft:
         table = "call" if channel == "voice" else "chat"
         return table, self.row_of(table, contact_id)
 
-    def _surveyed(self, survey_row: int) -> tuple[str, int]:
-        return self.contact(self.value("survey", "channel", survey_row), self.value("survey", "contact_id", survey_row))
-
     def customer_language(self, customer_id: int) -> str:
         """Returns the language of a customer, an added one too."""
         if len(found := self.where("customer", "customer_id", customer_id)):

@@ -18,7 +18,7 @@ from kefu.simulation.faults import DECLARED, delivered, plan_faults, plant, skil
 from kefu.simulation.generate import generate
 from kefu.simulation.papers import write_papers
 from kefu.simulation.scenario import Scenario
-from kefu.simulation.serve import serve
+from kefu.simulation.serve import Servers, serve
 from kefu.simulation.truth import write_truth
 from kefu.simulation.world import SCHEMAS, World
 from kefu.simulation.writers.asterisk import write_asterisk
@@ -42,13 +42,20 @@ def served_desk(world: World) -> Iterator[None]:
     The other systems are databases and files.
     """
     with serve(world, ["chatwoot"]) as servers:
-        server = servers.by_system["chatwoot"]
-        [token] = server.environment.values()
-        os.environ |= {DESK_URL: server.url, DESK_TOKEN: token}
+        variables = desk_variables(servers)
+        os.environ |= variables
         try:
             yield
         finally:
-            del os.environ[DESK_URL], os.environ[DESK_TOKEN]
+            for name in variables:
+                del os.environ[name]
+
+
+def desk_variables(servers: Servers) -> dict[str, str]:
+    """Returns the variables that the written configuration reads the served chat system by."""
+    server = servers.by_system["chatwoot"]
+    [token] = server.environment.values()
+    return {DESK_URL: server.url, DESK_TOKEN: token}
 
 
 def simulate(scenario: Scenario) -> World:

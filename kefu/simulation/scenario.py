@@ -63,6 +63,13 @@ class Scenario(BaseModel):
         """The day after the period."""
         return self.month_starts[-1]
 
+    def as_of(self, end: dt.date) -> dt.datetime:
+        """Returns the instant, UTC, at which what ends before `end` is looked at: ten days later.
+
+        By then nothing is open any more but chats that were left open for ever.
+        """
+        return dt.datetime.fromtimestamp(self.second(end + dt.timedelta(days=10)), dt.UTC)
+
     @cached_property
     def dates(self) -> list[dt.date]:
         """Every local date of the period."""

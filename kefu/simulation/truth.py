@@ -684,10 +684,9 @@ def _add(cell: list[Number], numbers: Iterable[Number]) -> None:
 def truth_tables(world: World, scenario: Scenario, as_of: dt.datetime | None = None) -> dict[str, pa.Table]:
     """Returns the true metric values as `metric_value` and what was planted as `planted`.
 
-    `as_of` is the moment of looking, ten days after the last day unless given: by then nothing is open any more but
-    chats that were left open for ever.
+    `as_of` is the moment of looking, `scenario.as_of` of the last day unless given.
     """
-    as_of = as_of or dt.datetime.fromtimestamp(scenario.second(scenario.end + dt.timedelta(10)), dt.UTC)
+    as_of = as_of or scenario.as_of(scenario.end)
     return {"metric_value": metric_values(Facts(world, scenario, as_of)), "planted": world.planted}
 
 

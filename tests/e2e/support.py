@@ -54,6 +54,11 @@ def configuration(folder: Path) -> Path:
     return copied
 
 
+def inbox_of(platform: Platform) -> Path:
+    """Returns the folder in which an installation looks for sheets."""
+    return Path(platform.catalogue.sources["inbox"].settings["folder"])
+
+
 def replace(path: Path, changes: dict[str, str]) -> None:
     """Replaces texts of a file, each of which must be there."""
     text = path.read_text(encoding="utf-8")

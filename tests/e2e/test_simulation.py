@@ -12,7 +12,6 @@ import pytest
 from kefu.pipeline.context import Platform
 from kefu.pipeline.run import daily
 from kefu.settings import Settings
-from kefu.simulation.configuration import as_of
 from kefu.simulation.run import served_desk, write_operation
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.truth import TRUTH, truth_tables
@@ -46,9 +45,8 @@ def simulated(settings: Settings, project: Path, tmp_path_factory: pytest.TempPa
     said: list[str] = []
     with served_desk(world):
         daily(platform, "simulated", say=said.append)
-    moment = as_of(SCENARIO, SCENARIO.end)
     true: dict[str, dict[Key, Number]] = {}
-    for row in truth_tables(world, SCENARIO, moment)["metric_value"].to_pylist():
+    for row in truth_tables(world, SCENARIO)["metric_value"].to_pylist():
         day = "month" if row["period_kind"] == "month" else row["period"]
         numbers = true.setdefault(row["metric_id"], {})
         numbers[row["unit_kind"], row["unit_key"], row["channel"], day] = (

@@ -18,7 +18,7 @@ from kefu.pipeline.quarantine import open_records, replay
 from kefu.pipeline.transform import invoke
 from kefu.warehouse import Role
 from tests.conftest import Copy
-from tests.e2e.support import Line, replace
+from tests.e2e.support import Line, inbox_of, replace
 
 PERIOD = "2026_11_real"
 IDENTITY = "source_id,account,valid_from,employee_number,valid_to,known_from\n"
@@ -43,7 +43,7 @@ def real(line: Line, copy_of: Copy, inbox: Path) -> Platform:
     [period] = yaml.safe_load((config / "periods.yml").read_text(encoding="utf-8"))
     period |= {"period_id": PERIOD, "mode": "real", "plan_ids": ["balanced_im"]}
     (config / "periods.yml").write_text(json.dumps([period], default=str), encoding="utf-8")
-    before = next(text for text in (config / "sources.yml").read_text().splitlines() if text.endswith("/inbox"))
+    before = f"    folder: {inbox_of(line.platform)}"
     replace(
         config / "sources.yml",
         {before: f"    folder: {inbox}", "- source_id: inbox\n  version: 1\n  valid_from: 2026-01-01":
@@ -127,11 +127,7 @@ def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
 def test_a_corrected_sheet_settles_the_quarantine(line: Line, copy_of: Copy, tmp_path: Path) -> None:
     """Without it one wrong sheet would keep every later period from being closed."""
     platform = copy_of(line.platform, "t_corrected")
-    folder = next(
-        Path(text.split(": ")[1])
-        for text in (platform.settings.kefu_config_dir / "sources.yml").read_text().splitlines()
-        if text.endswith("/inbox")
-    )
+    folder = inbox_of(platform)
     sheet = folder / "exam-wrong.csv"
     try:
         sheet.write_text(f"{EXAM}CS1001,second exam,first,2026-11-18,188\nCS1002,second exam,first,2026-11-18,90\n")

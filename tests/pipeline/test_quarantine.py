@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kefu.pipeline.context import Platform
@@ -11,7 +9,7 @@ from kefu.pipeline.ingest import ingest
 from kefu.pipeline.quarantine import Record, dismiss, open_records, payload, replay
 from kefu.warehouse import Role, WarehouseError
 from tests.conftest import Copy
-from tests.e2e.support import Line
+from tests.e2e.support import Line, inbox_of
 
 SHEET = (
     "employee_number,exam_name,sitting,exam_date,score\n"
@@ -24,12 +22,7 @@ SHEET = (
 def refused(line: Line, copy_of: Copy) -> tuple[Platform, list[Record]]:
     """An installation that has refused a sheet of two rows, one of them wrong."""
     platform = copy_of(line.platform, "t_quarantine")
-    folder = next(
-        Path(text.split(": ")[1])
-        for text in (platform.settings.kefu_config_dir / "sources.yml").read_text().splitlines()
-        if text.endswith("/inbox")
-    )
-    sheet = folder / "exam-refused.csv"
+    sheet = inbox_of(platform) / "exam-refused.csv"
     sheet.write_text(SHEET)
     ingest(platform, "a sheet", "inbox", "exam")
     sheet.unlink()

@@ -10,7 +10,6 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +20,7 @@ from openapi_schema_validator import OAS30Validator
 
 from connectors import chatwoot, http, live_helper_chat
 from connectors.contract import Chunk, Context, SourceError
+from kefu.settings import PROJECT
 from kefu.simulation.generate import generate
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.serve import Control, Habits, Server, serve
@@ -30,7 +30,7 @@ from kefu.simulation.serve.server import cut_page
 from kefu.simulation.world import World
 from tests.simulation.small_world import BOT_FIRST, CHATS, LEFT, LONG, REOPENED, TRANSFERRED, WAITING, small_world
 
-DESCRIPTION = Path("/work/shared/sources/chatwoot-application-swagger.json")
+DESCRIPTION = PROJECT.parent / "shared/sources/chatwoot-application-swagger.json"
 ACCOUNT = "/api/v1/accounts/1"
 CONTEXT = Context("desk", "Asia/Shanghai", "CN", b"secret-for-tests")
 SYSTEMS = {"chatwoot": chatwoot, "live_helper_chat": live_helper_chat}

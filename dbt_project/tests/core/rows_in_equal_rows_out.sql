@@ -22,48 +22,17 @@ calls as (
 
 counts as (
 
-    select
-        'fct_conversation' as relation,
-        (select count(*) from {{ ref('int_conversation') }}) as rows_in,
-        (select count(*) from {{ ref('fct_conversation') }}) as rows_out
+    {% for events in [
+        'conversation', 'segment', 'queue_visit', 'turn', 'agent_state', 'survey_invitation', 'qa_review'
+    ] -%}
+        select
+            'fct_{{ events }}' as relation,
+            (select count(*) from {{ ref('int_' ~ events) }}) as rows_in,
+            (select count(*) from {{ ref('fct_' ~ events) }}) as rows_out
 
-    union all
+        union all
 
-    select
-        'fct_segment' as relation,
-        (select count(*) from {{ ref('int_segment') }}) as rows_in,
-        (select count(*) from {{ ref('fct_segment') }}) as rows_out
-
-    union all
-
-    select
-        'fct_queue_visit' as relation,
-        (select count(*) from {{ ref('int_queue_visit') }}) as rows_in,
-        (select count(*) from {{ ref('fct_queue_visit') }}) as rows_out
-
-    union all
-
-    select
-        'fct_turn' as relation,
-        (select count(*) from {{ ref('int_turn') }}) as rows_in,
-        (select count(*) from {{ ref('fct_turn') }}) as rows_out
-
-    union all
-
-    select
-        'fct_agent_state' as relation,
-        (select count(*) from {{ ref('int_agent_state') }}) as rows_in,
-        (select count(*) from {{ ref('fct_agent_state') }}) as rows_out
-
-    union all
-
-    select
-        'fct_survey_invitation' as relation,
-        (select count(*) from {{ ref('int_survey_invitation') }}) as rows_in,
-        (select count(*) from {{ ref('fct_survey_invitation') }}) as rows_out
-
-    union all
-
+    {% endfor -%}
     -- Ratings of undeclared instruments are left out on purpose.
     select
         'fct_rating' as relation,
@@ -80,13 +49,6 @@ counts as (
                 )
         ) as rows_in,
         (select count(*) from {{ ref('fct_rating') }}) as rows_out
-
-    union all
-
-    select
-        'fct_qa_review' as relation,
-        (select count(*) from {{ ref('int_qa_review') }}) as rows_in,
-        (select count(*) from {{ ref('fct_qa_review') }}) as rows_out
 
     union all
 

@@ -18,17 +18,7 @@ with visits as (
 
 measured as (
 
-    select
-        unit_key as queue_key,
-        channel,
-        business_date,
-        sum(measure_value) filter (where measure_id = 'queue_offered') as offered,
-        sum(measure_value) filter (where measure_id = 'queue_answered') as answered,
-        sum(measure_value) filter (where measure_id = 'queue_abandoned') as abandoned,
-        sum(measure_value) filter (where measure_id = 'queue_answered_or_abandoned') as answered_or_abandoned
-    from {{ ref('measure_day') }}
-    where unit_kind = 'queue'
-    group by unit_key, channel, business_date
+    {{ queue_day_measures() }}
 
 )
 

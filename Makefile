@@ -27,7 +27,7 @@ lint: $(VENV)/.development ## every static check, in check mode
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/kefu config check
 	$(BIN)/kefu config generate --check
-	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models dbt_project/tests
 	KEFU_DBT_TARGET=../.kefu/dbt-parse DBT_LOG_PATH=.kefu/dbt-parse $(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 
 format: $(VENV)/.development ## rewrite Python in the project's format
@@ -37,9 +37,10 @@ format: $(VENV)/.development ## rewrite Python in the project's format
 airflow: $(VENV)/.runtime ## start a local Airflow on the embedded PostgreSQL
 	@$(BIN)/python -m kefu.airflow_local
 
-bench: $(VENV)/.runtime ## measure loading side by side with bare COPY, and the simulator
+bench: $(VENV)/.runtime ## measure loading side by side with bare COPY, the simulator, and the models side by side with SQL by hand
 	@$(BIN)/python benchmarks/load.py
 	@$(BIN)/python benchmarks/simulate.py
+	@$(BIN)/python benchmarks/warehouse.py
 
 lock: $(UV) ## resolve pyproject.toml into the hash-locked requirements
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-strip-extras --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.txt

@@ -33,6 +33,8 @@ class Formatter:
         """Returns a measured value: a share as percent, seconds as a duration, counts and scores as numbers."""
         if unit == "share":
             return self.number(100 * Decimal(value), decimals) + "%"
+        if unit == "fen":
+            return self.number(value / 100, 2)
         if unit == "seconds":
             return self.duration(Decimal(value), decimals)
         return self.number(value, decimals)

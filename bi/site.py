@@ -18,6 +18,7 @@ from bi.view import Info, Row, View
 Fetch = Callable[[str], tuple[Sequence[str], Sequence[Sequence[Any]]]]
 """Runs one SELECT and returns (column names, rows). Values as psycopg delivers them: Decimal, date, aware datetime."""
 
+HANDBOOK = "handbook"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -33,6 +34,26 @@ class Block:
     title: str
     info: Info
     view: Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric of the handbook in one language: its words, and (label, text) pairs of what else to know."""
+
+    key: str
+    name: str
+    question: str
+    formula: str
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The metrics of one dimension."""
+
+    key: str
+    title: str
+    entries: list[Entry]
 
 
 @dataclass(frozen=True)
@@ -58,11 +79,14 @@ def index_links(site: Site, language: Language) -> list[Link]:
     ]
 
 
-def render_site(fetch: Fetch, out_dir: Path, site: Site | None = None) -> list[Path]:
+def render_site(
+    fetch: Fetch, out_dir: Path, site: Site | None = None, handbook: Callable[[Language], list[Chapter]] | None = None
+) -> list[Path]:
     """Writes every page in both languages into `out_dir` and returns the paths, `index.html` first.
 
     Args:
         fetch: runs one SELECT. Give it one repeatable-read transaction, so that all pages show one publication.
+        handbook: the chapters of the metric handbook in a language; without it there is no such page.
         out_dir: made if absent; pages of the same name are replaced, once all of them have been rendered.
         site: the dashboards; those of `bi/dashboards` by default.
 
@@ -99,7 +123,7 @@ def render_site(fetch: Fetch, out_dir: Path, site: Site | None = None) -> list[P
             "language": language,
             "other": next(other for other in LANGUAGES if other != language),
             "publication": _publication(published[0], language),
-            "links": index_links(site, language),
+            "links": index_links(site, language) + ([_handbook_link(language)] if handbook else []),
             "labels": load_labels(),
         }
         home = View(language, load_labels(), ())
@@ -120,10 +144,30 @@ def render_site(fetch: Fetch, out_dir: Path, site: Site | None = None) -> list[P
                     "choices": _choices(dashboard, language, rows_of),
                 }
             )
+        if handbook:
+            pages[f"{HANDBOOK}.{language}.html"] = environment.get_template("handbook.html.j2").render(
+                shared
+                | {
+                    "view": home,
+                    "page": HANDBOOK,
+                    "title": load_labels().words["handbook"].of(language),
+                    "chapters": handbook(language),
+                }
+            )
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
         (out_dir / name).write_text(text, encoding="utf-8")
     return [out_dir / name for name in pages]
+
+
+def _handbook_link(language: Language) -> Link:
+    words = load_labels().words
+    return Link(
+        HANDBOOK,
+        words["handbook"].of(language),
+        words["handbook_intro"].of(language),
+        [words["handbook_question"].of(language)],
+    )
 
 
 def _blocks(section: Section, view: View, rows_of: Callable[[Card], list[Row]]) -> list[Block]:

@@ -34,10 +34,12 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse: embedded by default, by WAREHOUSE_URL else.")
 config_app = typer.Typer(no_args_is_help=True, help="What config/ declares.")
 period_app = typer.Typer(no_args_is_help=True, help="Appraisal periods.")
+metrics_app = typer.Typer(no_args_is_help=True, help="The metric catalogue and what a number is made of.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records that broke their contract.")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(config_app, name="config")
 app.add_typer(period_app, name="period")
+app.add_typer(metrics_app, name="metrics")
 app.add_typer(quarantine_app, name="quarantine")
 text_app = typer.Typer(no_args_is_help=True, help="Stored message text.")
 app.add_typer(text_app, name="text")
@@ -137,6 +139,30 @@ def ingest(
     prepare(platform)
     run_id = f"ingest {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     console.print(line_of(ingest_step(platform, run_id, source_id, entity, accept_shrink=accept_shrink)), markup=False)
+
+
+@app.command()
+def template(
+    kinds: Annotated[list[str] | None, typer.Argument(help="kinds of sheet, e.g. exam; else all")] = None,
+    folder: Annotated[Path, typer.Option(help="where to write them")] = Path("templates"),
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of Excel")] = False,
+) -> None:
+    """Writes empty sheets with all headings, for people to fill and put into inbox/."""
+    from connectors.tabular import SYSTEM
+    from connectors.tabular.templates import write_template
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in kinds or SYSTEM.entities:
+        path = folder / f"{kind}.{'csv' if as_csv else 'xlsx'}"
+        if path.exists():
+            console.print(f"{path} is there already and may be filled. Remedy: move it away", markup=False)
+            raise typer.Exit(1)
+        try:
+            write_template(kind, path)
+        except ValueError as error:
+            console.print(str(error), markup=False, highlight=False)
+            raise typer.Exit(1) from error
+        console.print(str(path), markup=False, highlight=False)
 
 
 @app.command()
@@ -279,6 +305,62 @@ def generate(
         console.print(f"{'stale' if check_only else 'written'}: {path.relative_to(PROJECT)}")
     if check_only and stale:
         raise typer.Exit(1)
+
+
+@metrics_app.command("list")
+def list_metrics(
+    dimension: Annotated[str | None, typer.Option(help="only those of one dimension, e.g. voice")] = None,
+) -> None:
+    """Lists the metrics by dimension, with their names in both languages."""
+    metrics = sorted(_platform().catalogue.metrics.values(), key=lambda metric: metric.display_order)
+    for name in dict.fromkeys(metric.dimension for metric in metrics):
+        if dimension in (None, name):
+            console.print(f"[bold]{name}[/bold]")
+            for metric in (metric for metric in metrics if metric.dimension == name):
+                line = f"  {metric.metric_id}  {metric.name.zh} · {metric.name.en} ({', '.join(metric.units)})"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@metrics_app.command("show")
+def show_metric(metric_id: str) -> None:
+    """Shows one metric's definition in both languages with its measures, parameters and targets."""
+    from kefu.catalogue.handbook import entry
+
+    catalogue = _platform().catalogue
+    if metric_id not in catalogue.metrics:
+        raise WarehouseError(f"no metric {metric_id}. Remedy: see `kefu metrics list`")
+    for language in ("zh-CN", "en"):
+        shown = entry(catalogue, catalogue.metrics[metric_id], language)
+        console.print(f"[bold]{shown.name}[/bold] ({metric_id})")
+        for label, text in ((None, shown.question), (None, shown.formula), *shown.facts):
+            console.print(f"  {label}: {text}" if label else f"  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+@metrics_app.command("explain")
+def explain_metric(
+    metric_id: str,
+    agent: Annotated[str | None, typer.Option(help="personnel number")] = None,
+    team: Annotated[str | None, typer.Option(help="team")] = None,
+    queue: Annotated[str | None, typer.Option(help="queue")] = None,
+    period: Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="rows shown of each measure")] = 10,
+) -> None:
+    """Prints the formula with the actual numbers and the rows behind it; without a unit, of the whole site."""
+    from kefu.pipeline.metrics import explain
+
+    unit = next((pair for pair in (("agent", agent), ("team", team), ("queue", queue)) if pair[1]), ("site", "site"))
+    found = explain(_platform(), metric_id, (unit[0], str(unit[1])), period, rows)
+    for line in found.lines():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for part in found.parts:
+        console.print(part.heading(), markup=False, highlight=False, soft_wrap=True)
+        table = Table(*part.columns)
+        for row in part.rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        if part.rows:
+            console.print(table)
+        if len(part.rows) < part.row_count:
+            console.print(f"  ... {part.row_count - len(part.rows)} more rows; --rows shows them")
 
 
 @period_app.command("close")

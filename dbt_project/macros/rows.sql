@@ -1,20 +1,52 @@
 {# The rows of a version log that are current at data_cut: the last version of each key, deletions left out. #}
 {% macro current_rows(log, columns) -%}
-    select
-        {% for column in columns -%}
+    {%- set listed -%}
+        {%- for column in columns %}
         r.{{ column }},
-        {% endfor -%}
+        {%- endfor %}
         r._source_id as source_id,
         r._time_is_ambiguous as time_is_ambiguous
+    {%- endset -%}
+    -- Most keys have one version: only those with a later one are ranked.
+    select
+        {{- listed }}
+    from {{ log }} as r
+    where
+        r._load_seq <= {{ var('data_cut') }}
+        and not r._is_deleted
+        and not exists (
+            select 1
+            from {{ log }} as c
+            where
+                c._is_change
+                and c._load_seq <= {{ var('data_cut') }}
+                and c._source_id = r._source_id
+                and c._key = r._key
+        )
+
+    union all
+
+    select
+        {{- listed }}
     from (
         select
             l.*,
             row_number() over (
-                partition by l._source_id, l._key
+                partition by l._key, l._source_id
                 order by l._source_version desc nulls last, l._load_seq desc, l._load_row desc
             ) as version_rank
         from {{ log }} as l
-        where l._load_seq <= {{ var('data_cut') }}
+        where
+            l._load_seq <= {{ var('data_cut') }}
+            and exists (
+                select 1
+                from {{ log }} as c
+                where
+                    c._is_change
+                    and c._load_seq <= {{ var('data_cut') }}
+                    and c._source_id = l._source_id
+                    and c._key = l._key
+            )
     ) as r
     where r.version_rank = 1 and not r._is_deleted
 {%- endmacro %}
@@ -49,4 +81,51 @@
     from {{ ref('measure_day') }}
     where unit_kind = 'queue'
     group by unit_key, channel, business_date
+{%- endmacro %}
+
+{# Every version of the configuration objects of a kind with the days it holds for. The first holds for all days before
+   it too: what was measured before anybody declared anything still needs a definition. #}
+{% macro config_versions(kind) -%}
+    select
+        c.object_id,
+        c.version,
+        c.body,
+        case
+            when row_number() over (partition by c.object_id order by c.valid_from) = 1 then '-infinity'::date
+            else c.valid_from
+        end as valid_from,
+        coalesce(lead(c.valid_from) over (partition by c.object_id order by c.valid_from) - 1, 'infinity'::date)
+            as valid_to
+    from (
+        select
+            o.*,
+            row_number() over (partition by o.object_id, o.valid_from order by o.version desc) as version_rank
+        from {{ source('cfg', 'object_version') }} as o
+        where o.kind = '{{ kind }}'
+    ) as c
+    where c.version_rank = 1
+{%- endmacro %}
+
+{# Whether a day does not count for a metric of an agent. #}
+{% macro is_exempt(metric_id, agent_key, business_date) -%}
+    exists (
+        select 1
+        from {{ ref('exempt_day') }} as exempt
+        where
+            exempt.metric_id = '{{ metric_id }}'
+            and exempt.business_date = {{ business_date }}
+            and (exempt.unit_kind = 'all' or (exempt.unit_kind = 'agent' and exempt.unit_key = {{ agent_key }}))
+    )
+{%- endmacro %}
+
+{# The metrics whose numerators, denominators and n add up over channels: all but percentiles and distinct counts. #}
+{% macro additive_metrics() -%}
+    select metrics.metric_id
+    from {{ ref('stg_cfg__metric') }} as metrics
+    inner join {{ ref('stg_cfg__metric_measure') }} as parts
+        on metrics.metric_id = parts.metric_id and metrics.metric_version = parts.metric_version
+    inner join {{ ref('stg_cfg__measure') }} as measures
+        on parts.measure_id = measures.measure_id
+    group by metrics.metric_id
+    having not bool_or(measures.aggregation in ('distinct', 'histogram'))
 {%- endmacro %}

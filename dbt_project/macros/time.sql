@@ -8,17 +8,32 @@
     (({{ instant }} at time zone {{ site }}.time_zone) - {{ site }}.day_cutover)::date
 {%- endmacro %}
 
+{# The instant of a local time. One that occurs twice, when the clocks go back, is the first of the two; one that never
+   occurs, when they go forward, counts from the hour before: 02:30 is then 03:30. #}
+{% macro local_instant(local_time, site) -%}
+    case
+        when
+            (({{ local_time }} - interval '1 day') at time zone {{ site }}.time_zone + interval '24 hours')
+            at time zone {{ site }}.time_zone = {{ local_time }}
+            then ({{ local_time }} - interval '1 day') at time zone {{ site }}.time_zone + interval '24 hours'
+        else ({{ local_time }}) at time zone {{ site }}.time_zone
+    end
+{%- endmacro %}
+
 {# Lateral join: the shift of the agent in which an instant lies; the shift that contains it wins over a margin. #}
 {% macro shift_of(agent_key, instant, site, alias) -%}
     left join lateral (
-        select s.shift_date
+        select
+            coalesce(
+                min(s.shift_date) filter (where {{ instant }} between s.shift_start and s.shift_end), min(s.shift_date)
+            ) as shift_date
         from {{ ref('int_shift') }} as s
         where
             s.agent_key = {{ agent_key }}
-            and {{ instant }} >= s.shift_start - {{ site }}.shift_margin
-            and {{ instant }} <= s.shift_end + {{ site }}.shift_margin
-        order by ({{ instant }} between s.shift_start and s.shift_end) desc, s.shift_date
-        limit 1
+            and s.shift_start <= {{ instant }} + {{ site }}.shift_margin
+            and s.shift_end >= {{ instant }} - {{ site }}.shift_margin
+            -- No shift is longer: the index then reads two or three rows and not all of the past.
+            and s.shift_start > {{ instant }} - interval '2 days'
     ) as {{ alias }} on true
 {%- endmacro %}
 
@@ -38,6 +53,7 @@
             s.agent_key = {{ agent_key }}
             and s.shift_start <= {{ end_at }}
             and s.shift_end >= {{ start_at }}
+            and s.shift_start > {{ start_at }} - interval '2 days'
     ) as {{ alias }} on true
 {%- endmacro %}
 
@@ -46,4 +62,74 @@
         when {{ duty }}.is_on_duty then {{ duty }}.overlap_seconds
         else greatest(extract(epoch from {{ end_at }} - {{ start_at }}), 0)
     end
+{%- endmacro %}
+
+{# Lateral join: seconds between two instants in which the service is open by a calendar (the default one unless its id
+   is given, as an SQL text); 0 when all of it lies in closed hours, NULL when an instant is missing. #}
+{% macro business_seconds(start_at, end_at, alias, calendar_id=none) -%}
+    left join lateral (
+        select
+            case
+                when {{ start_at }} <= {{ end_at }}
+                    then {{ open_seconds_by(end_at, calendar_id) }} - {{ open_seconds_by(start_at, calendar_id) }}
+                when {{ start_at }} > {{ end_at }} then 0
+            end as business_seconds
+    ) as {{ alias }} on true
+{%- endmacro %}
+
+{# Open seconds of a calendar from its first window to an instant: one look into an index, however long ago it began. #}
+{% macro open_seconds_by(instant, calendar_id=none) -%}
+    coalesce(
+        (
+            select
+                w.seconds_before
+                + extract(epoch from least({{ instant }}, w.service_end) - w.service_start)
+            from {{ ref('int_service_window') }} as w
+            where
+                {% if calendar_id is none %}w.is_default{% else %}w.calendar_id = {{ calendar_id }}{% endif %}
+                and w.service_start <= {{ instant }}
+            order by w.service_start desc
+            limit 1
+        ),
+        0
+    )
+{%- endmacro %}
+
+{# Lateral join: the instant `due_at` by which a number of open seconds, more than 0, has passed since an instant; it
+   never lies in closed hours, except as the end of a window. NULL when an input is missing or the calendar's windows do
+   not reach it. #}
+{% macro business_due_at(start_at, seconds, alias, calendar_id=none) -%}
+    left join lateral (
+        select
+            case
+                when
+                    target.open_seconds - w.seconds_before
+                    <= extract(epoch from w.service_end - w.service_start)
+                    then w.service_start + make_interval(
+                        secs => (target.open_seconds - w.seconds_before)::double precision
+                    )
+            end as due_at
+        from (
+            select
+                case
+                    when {{ start_at }} is not null
+                        then {{ open_seconds_by(start_at, calendar_id) }} + {{ seconds }}
+                end as open_seconds
+            -- Looked up once, not wherever it is read.
+            limit 1
+        ) as target
+        inner join {{ ref('int_service_window') }} as w
+            on ceil(target.open_seconds)::bigint > w.seconds_before
+        where {% if calendar_id is none %}w.is_default{% else %}w.calendar_id = {{ calendar_id }}{% endif %}
+        order by w.seconds_before desc
+        limit 1
+    ) as {{ alias }} on true
+{%- endmacro %}
+
+{# Seconds that a multirange of instants covers; 0 for an empty one and for none. #}
+{% macro covered_seconds(ranges) -%}
+    (
+        select coalesce(sum(extract(epoch from upper(r.stretch) - lower(r.stretch))), 0)::bigint
+        from unnest({{ ranges }}) as r (stretch)
+    )
 {%- endmacro %}

@@ -19,13 +19,22 @@ from connectors.registry import systems
 from kefu.catalogue.defaults import Defaults
 from kefu.catalogue.models import (
     AuxCode,
+    Calendar,
+    ContradictionRule,
+    Fact,
     Instrument,
+    IssueClass,
+    Measure,
     Measures,
     Metric,
+    Parameter,
     Period,
     Plan,
+    QaItem,
     Queue,
+    ReconciliationRule,
     Site,
+    SlaTarget,
     Source,
     Team,
     Versioned,
@@ -71,8 +80,15 @@ KINDS = (
     Kind("queue", "queues.yml", Queue, "queue_id"),
     Kind("aux_code", "aux_codes.yml", AuxCode, "aux_id"),
     Kind("instrument", "instruments.yml", Instrument, "instrument_id"),
-    Kind("measures", "measures.yml", Measures, is_list=False),
-    Kind("metric", "metrics.yml", Metric, "metric_id"),
+    Kind("qa_item", "qa_items.yml", QaItem, "item_id"),
+    Kind("issue_class", "issue_classes.yml", IssueClass, "issue_class"),
+    Kind("sla_target", "sla.yml", SlaTarget, "sla_id"),
+    Kind("calendar", "calendars.yml", Calendar, "calendar_id"),
+    Kind("parameter", "parameters.yml", Parameter, "parameter_id"),
+    Kind("measures", "measures/*.yml", Measures, "measures_id", is_list=False),
+    Kind("metric", "metrics/*.yml", Metric, "metric_id"),
+    Kind("contradiction_rule", "contradiction_rules.yml", ContradictionRule, "rule_id"),
+    Kind("reconciliation_rule", "reconciliation_rules.yml", ReconciliationRule, "rule_id"),
     Kind("plan", "plans/*.yml", Plan, "plan_id", is_list=False),
     Kind("period", "periods.yml", Period, "period_id"),
     Kind("defaults", "defaults.yml", Defaults, is_list=False),
@@ -104,9 +120,24 @@ class Catalogue:
         return self._all("metric")
 
     @property
-    def measures(self) -> Measures:
-        """Facts and measures."""
-        return self._all("measures")["measures"]  # type: ignore[no-any-return]
+    def parameters(self) -> dict[str, Parameter]:
+        """Parameters of metrics by id."""
+        return self._all("parameter")
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """Facts of all topics by name."""
+        return {name: fact for topic in self._all("measures").values() for name, fact in topic.facts.items()}
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Measures of all topics by name."""
+        return {name: measure for topic in self._all("measures").values() for name, measure in topic.measures.items()}
+
+    @property
+    def calendars(self) -> dict[str, Calendar]:
+        """Calendars by id."""
+        return self._all("calendar")
 
     @property
     def plans(self) -> dict[str, Plan]:
@@ -166,25 +197,11 @@ def _readable(path: Path, error: ValidationError | yaml.YAMLError) -> list[str]:
 
 
 def _cross_check(catalogue: Catalogue) -> list[str]:
-    problems = _check_sources(catalogue)
-    measures = catalogue.measures
+    problems = _check_sources(catalogue) + _check_calendars(catalogue) + _check_measures(catalogue)
+    problems += _check_sla(catalogue)
+    problems += _check_qa_items(catalogue)
     for metric in catalogue.metrics.values():
-        named = metric.numerator + metric.denominator + metric.count
-        missing = [name for name in named if name not in measures.measures]
-        if missing:
-            problems.append(f"metrics.yml: {metric.metric_id}: measures {missing} are not declared in measures.yml")
-            continue
-        rules = {(measures.measures[name].attribution, measures.measures[name].credit) for name in named}
-        if len(rules) > 1 and not metric.mixed_credit_reason:
-            problems.append(
-                f"metrics.yml: {metric.metric_id}: its measures are dated and credited by different rules "
-                f"{sorted(rules)}. Remedy: use measures of one rule, or say why in mixed_credit_reason"
-            )
-        for name in named:
-            units: set[str] = {*measures.facts[measures.measures[name].fact].units, "site"}
-            lacking = sorted(unit for unit in metric.units if unit not in units)
-            if lacking and not all(unit in metric.needs for unit in lacking):
-                problems.append(f"metrics.yml: {metric.metric_id}: measure {name} has no values for {lacking}")
+        problems += _check_metric(metric, catalogue)
     for plan in catalogue.plans.values():
         problems += _check_plan(plan, catalogue)
     for period in catalogue.periods.values():
@@ -200,6 +217,13 @@ def _cross_check(catalogue: Catalogue) -> list[str]:
                 f"business day ends, {end.isoformat()}. Remedy: give a later as_of"
             )
     return problems
+
+
+def _check_calendars(catalogue: Catalogue) -> list[str]:
+    defaults = [name for name, calendar in catalogue.calendars.items() if calendar.is_default]
+    if len(defaults) == 1:
+        return []
+    return [f"calendars.yml: one calendar must say is_default: true, found {defaults}"]
 
 
 def _check_sources(catalogue: Catalogue) -> list[str]:
@@ -232,6 +256,74 @@ def _check_sources(catalogue: Catalogue) -> list[str]:
     return problems
 
 
+def _check_qa_items(catalogue: Catalogue) -> list[str]:
+    problems = []
+    owners: dict[str, str] = {}
+    for identity, item in catalogue.objects["qa_item"].items():
+        assert isinstance(item, QaItem)
+        for label in item.labels:
+            if (owner := owners.setdefault(label, identity)) != identity:
+                problems.append(f"qa_items.yml: {identity}: the label {label} is one of {owner} already")
+    return problems
+
+
+def _check_sla(catalogue: Catalogue) -> list[str]:
+    owners: dict[tuple[str, str], str] = {}
+    problems = []
+    for identity, target in catalogue.objects["sla_target"].items():
+        assert isinstance(target, SlaTarget)
+        owner = owners.setdefault((target.priority, target.clock), identity)
+        if owner != identity:
+            problems.append(
+                f"sla.yml: {identity}: {target.priority} {target.clock} is promised by {owner} already. "
+                "Remedy: keep one"
+            )
+    return problems
+
+
+def _check_measures(catalogue: Catalogue) -> list[str]:
+    problems = []
+    for what in ("facts", "measures"):
+        owners: dict[str, str] = {}
+        for topic, declared in catalogue.objects["measures"].items():
+            for name in getattr(declared, what):
+                if owners.setdefault(name, topic) != topic:
+                    problems.append(f"measures/{topic}.yml: {name} is one of the {what} of {owners[name]} already")
+    for name, measure in catalogue.measures.items():
+        if unknown := sorted(measure.parameters - set(catalogue.parameters)):
+            problems.append(f"measure {name}: parameters {unknown} are not declared in parameters.yml")
+    return problems
+
+
+def _check_metric(metric: Metric, catalogue: Catalogue) -> list[str]:
+    measures, facts = catalogue.measures, catalogue.facts
+    where = f"metrics: {metric.metric_id}"
+    missing = [name for name in metric.measures if name not in measures]
+    if missing:
+        return [f"{where}: measures {missing} are not declared in measures/"]
+    problems = []
+    rules = {(measures[name].attribution, measures[name].credit) for name in metric.measures}
+    if len(rules) > 1 and not metric.mixed_credit_reason:
+        problems.append(
+            f"{where}: its measures are dated and credited by different rules "
+            f"{sorted(rules)}. Remedy: use measures of one rule, or say why in mixed_credit_reason"
+        )
+    for name in metric.measures:
+        fitting = {"percentile": ("histogram",), "last": ("level",)}.get(metric.kind, ("sum", "distinct"))
+        if measures[name].aggregate not in fitting:
+            problems.append(f"{where}: a {metric.kind} is made of {' or '.join(fitting)}, and {name} is none")
+    for part, names in (("numerator", metric.numerator), ("denominator", metric.denominator)):
+        units: set[str] = {unit for name in names for unit in facts[measures[name].fact].unit_kinds}
+        lacking = sorted(unit for unit in metric.units if unit not in units)
+        if names and lacking and not all(unit in metric.needs for unit in lacking):
+            problems.append(f"{where}: its {part} has no values for {lacking}")
+    delivered = {entity for system in systems().values() for entity in system.entities}
+    for need in (need for needs in metric.needs.values() for need in needs if need.startswith("entity:")):
+        if need.removeprefix("entity:") not in delivered:
+            problems.append(f"{where}: no system has the entity of {need}")
+    return problems
+
+
 def _check_plan(plan: Plan, catalogue: Catalogue) -> list[str]:
     problems = []
     subjective = Decimal(0)
@@ -239,7 +331,7 @@ def _check_plan(plan: Plan, catalogue: Catalogue) -> list[str]:
         metric = catalogue.metrics.get(entry.metric_id)
         where = f"plans/{plan.plan_id}.yml: {entry.metric_id}"
         if metric is None:
-            problems.append(f"{where}: no such metric in metrics.yml")
+            problems.append(f"{where}: no such metric in metrics/")
             continue
         if "agent" not in metric.units or "agent" in metric.needs:
             problems.append(f"{where}: is not measured for agents, so it cannot be in a plan")

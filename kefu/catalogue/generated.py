@@ -13,6 +13,6 @@ from kefu.settings import PROJECT
 
 def generated_files(catalogue: Catalogue) -> dict[Path, str]:
     """Returns the text of every generated file by its path."""
-    files = {PROJECT / path: text for path, text in generate(catalogue.measures).items()}
+    files = {PROJECT / path: text for path, text in generate(catalogue).items()}
     schemas = json_schemas() | {"suite.schema.json": json.dumps(Suite.model_json_schema(), indent=2) + "\n"}
     return files | {PROJECT / "config" / "schema" / name: text for name, text in schemas.items()}

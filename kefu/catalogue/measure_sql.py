@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import yaml
 from jinja2 import Environment, StrictUndefined
 
-from kefu.catalogue.models import Measures
+from kefu.catalogue.files import Catalogue
+from kefu.catalogue.models import Fact, Measure
 
 FOLDER = Path("dbt_project/models/kpi")
+PARAMETERS = Path("dbt_project/models/staging/cfg/stg_cfg__parameter_range.sql")
+_HEADER = (
+    "-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.\n"
+)
 _ENVIRONMENT = Environment(
     block_start_string="<%",
     block_end_string="%>",
     variable_start_string="<<",
     variable_end_string=">>",
+    comment_start_string="<#",
+    comment_end_string="#>",
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=StrictUndefined,
     autoescape=False,
 )
-_TEMPLATE = _ENVIRONMENT.from_string(
-    """\
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+_MEASURES = _ENVIRONMENT.from_string(
+    _HEADER
+    + """\
 with rows as (
 
     select * from {{ ref('<< fact.relation >>') }}
@@ -31,15 +40,19 @@ with rows as (
 credited as (
 
     select
-<% for kind, column in units %>
-        << column >> as << kind >>_unit,
+<% for kind, column in fact.units.items() %>
+        rows.<< column >> as << kind >>_unit,
 <% endfor %>
         << channel >> as channel,
-        << fact.date_column >> as business_date,
+        rows.<< fact.date_column >> as business_date,
 <% for name, measure in measures %>
         case when << measure.filter >> then << measure.expression >> end as << name >><< "," if not loop.last >>
 <% endfor %>
     from rows
+<% if has_parameters %>
+    inner join {{ ref('stg_cfg__parameter_range') }} as parameters
+        on rows.<< fact.date_column >> between parameters.valid_from and parameters.valid_to
+<% endif %>
 
 ),
 
@@ -47,18 +60,18 @@ pooled as (
 
     select
         case
-<% for kind, _ in units %>
+<% for kind in fact.units %>
             when grouping(<< kind >>_unit) = 0 then '<< kind >>'
 <% endfor %>
-<% if not names_site %>
+<% if adds_site %>
             else 'site'
 <% endif %>
         end as unit_kind,
         coalesce(
-<% for kind, _ in units %>
-            << kind >>_unit<< "," if not loop.last or not names_site >>
+<% for kind in fact.units %>
+            << kind >>_unit<< "," if not loop.last or adds_site >>
 <% endfor %>
-<% if not names_site %>
+<% if adds_site %>
             case when << grouped >> then 'site' end
 <% endif %>
         ) as unit_key,
@@ -69,10 +82,10 @@ pooled as (
 <% endfor %>
     from credited
     group by grouping sets (
-<% for kind, _ in units %>
-        (<< kind >>_unit, channel, business_date)<< "," if not loop.last or not names_site >>
+<% for kind in fact.units %>
+        (<< kind >>_unit, channel, business_date)<< "," if not loop.last or adds_site >>
 <% endfor %>
-<% if not names_site %>
+<% if adds_site %>
         (channel, business_date)
 <% endif %>
     )
@@ -89,34 +102,337 @@ select
 from pooled
 cross join lateral (
     values
-<% for name, _ in measures %>
-    ('<< name >>', pooled.<< name >>)<< "," if not loop.last >>
+<% for name, measure in measures %>
+    ('<< name >>', << (measure.aggregate == "level") | lower >>, pooled.<< name >>)<< "," if not loop.last >>
 <% endfor %>
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)
 """
 )
+_CREDITED = _ENVIRONMENT.from_string(
+    """\
+select
+    unit.unit_kind,
+    unit.unit_key,
+    << channel >> as channel,
+    rows.<< fact.date_column >> as business_date,
+    '<< name >>' as measure_id,
+    (<< measure.expression >>)::<< type >> as item
+from {{ ref('<< fact.relation >>') }} as rows
+<% if measure.parameters %>
+inner join {{ ref('stg_cfg__parameter_range') }} as parameters
+    on rows.<< fact.date_column >> between parameters.valid_from and parameters.valid_to
+<% endif %>
+cross join lateral (
+    values
+<% for kind, column in units %>
+    ('<< kind >>', << column >>)<< "," if not loop.last >>
+<% endfor %>
+) as unit (unit_kind, unit_key)
+where
+    unit.unit_key is not null
+    and rows.<< fact.date_column >> is not null
+    and (<< measure.filter >>)
+    and (<< measure.expression >>) is not null
+"""
+)
+_NOTHING = """\
+select
+    null::text as unit_kind,
+    null::text as unit_key,
+    null::text as channel,
+    null::date as business_date,
+    null::text as measure_id,
+    null::double precision as item
+where false"""
+_DISTINCT = """\
+with credited as (
 
+{rows}
 
-def generate(declared: Measures) -> dict[Path, str]:
-    """Returns the text of every generated model by its path within the project."""
-    files = {}
-    for name, fact in declared.facts.items():
-        measures = [(key, measure) for key, measure in declared.measures.items() if measure.fact == name]
-        units = list(fact.units.items())
-        files[FOLDER / f"measure_{name}.sql"] = _TEMPLATE.render(
-            fact=fact,
-            units=units,
-            measures=measures,
-            names_site="site" in fact.units,
-            grouped=" and ".join(f"grouping({kind}_unit) = 1" for kind, _ in units),
-            channel=fact.channel_column or "'none'",
+),
+
+period as (
+
+    select * from {{{{ ref('stg_cfg__period') }}}}
+
+),
+
+-- One row per item and day is all that longer ranges need.
+daily as (
+
+    select
+        unit_kind,
+        unit_key,
+        channel,
+        business_date,
+        measure_id,
+        item
+    from credited
+    group by unit_kind, unit_key, channel, business_date, measure_id, item
+
+),
+
+ranged as (
+
+    select
+        daily.*,
+        range.period_kind,
+        range.period_start
+    from daily
+    cross join period
+    cross join lateral (
+        values
+        ('day', daily.business_date),
+        ('week', date_trunc('week', daily.business_date)::date),
+        ('month', date_trunc('month', daily.business_date)::date),
+        (
+            'period',
+            case when daily.business_date between period.period_start and period.period_end then period.period_start end
         )
+    ) as range (period_kind, period_start)
+    where range.period_start is not null
+
+)
+
+select
+    unit_kind,
+    unit_key,
+    coalesce(channel, 'all') as channel,
+    period_kind,
+    period_start,
+    measure_id,
+    count(distinct item)::numeric as measure_value
+from ranged
+group by grouping sets (
+    (unit_kind, unit_key, channel, period_kind, period_start, measure_id),
+    (unit_kind, unit_key, period_kind, period_start, measure_id)
+)
+"""
+_HISTOGRAM = """\
+with credited as (
+
+{rows}
+
+)
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    {{{{ log_bucket('item') }}}} as bucket,
+    count(*) as bucket_count
+from credited
+group by unit_kind, unit_key, channel, business_date, measure_id, {{{{ log_bucket('item') }}}}
+"""
+
+
+def generate(catalogue: Catalogue) -> dict[Path, str]:
+    """Returns the text of every generated model by its path within the project."""
+    facts, measures = catalogue.facts, catalogue.measures
+    added = {
+        name: [(key, measure) for key, measure in measures.items() if measure.fact == name and _adds_up(measure)]
+        for name in facts
+    }
+    files = {FOLDER / f"measure_{name}.sql": _per_fact(facts[name], found) for name, found in added.items() if found}
     union = "\n\nunion all\n\n".join(
         f"select\n    unit_kind,\n    unit_key,\n    channel,\n    business_date,\n    measure_id,\n    measure_value\n"
         f"from {{{{ ref('measure_{name}') }}}}"
-        for name in declared.facts
+        for name, found in added.items()
+        if found
     )
-    header = "-- Generated from config/measures.yml by `kefu config generate`; edit that file instead.\n"
-    files[FOLDER / "measure_day.sql"] = header + union + "\n"
+    files[FOLDER / "measure_day.sql"] = f"{_HEADER}{union}\n"
+    for aggregate, text, type_ in (("distinct", _DISTINCT, "text"), ("histogram", _HISTOGRAM, "double precision")):
+        rows = [
+            _credited(name, measure, facts[measure.fact], type_)
+            for name, measure in measures.items()
+            if measure.aggregate == aggregate
+        ]
+        indented = "\n\nunion all\n\n".join(rows or [_NOTHING]).replace("\n", "\n    ").replace("\n    \n", "\n\n")
+        files[FOLDER / f"measure_{aggregate}.sql"] = _HEADER + text.format(rows="    " + indented.rstrip())
+    files[PARAMETERS] = _parameter_ranges(list(catalogue.parameters))
+    described = [_describe(f"measure_{name}", facts[name], dict(found)) for name, found in added.items() if found]
+    files[FOLDER / "_measures__models.yml"] = _as_yaml([*described, *_SHARED])
+    files[PARAMETERS.with_name("_cfg_parameters__models.yml")] = _as_yaml([_describe_parameters(catalogue)])
     return files
+
+
+_UNIT = [
+    {"name": "unit_kind", "description": "agent, team, queue or site."},
+    {
+        "name": "unit_key",
+        "description": "Personnel number, team, queue, or `site`; `unmapped:` and unassigned stay visible as units of"
+        " their own.",
+    },
+]
+_DAY = [
+    {"name": "channel", "description": "voice, chat, or none for measures without a channel."},
+    {"name": "business_date", "description": "Local business date the rows count on."},
+]
+_SHARED: list[dict[str, Any]] = [
+    {
+        "name": "measure_day",
+        "description": "One row per unit, channel, business date and measure that adds up: all under one roof. "
+        "Attribution and credit are those of the measure (config/measures/). Left out: sums of 0, except of stocks.",
+        "config": {
+            "indexes": [
+                {"columns": ["unit_kind", "unit_key", "channel", "business_date", "measure_id"], "unique": True},
+            ]
+        },
+        "columns": [
+            *_UNIT,
+            *_DAY,
+            {"name": "measure_id", "description": "Measure of config/measures/."},
+            {"name": "measure_value", "description": "Sum over the counted rows; never NULL; 0 only for a stock."},
+        ],
+    },
+    {
+        "name": "measure_distinct",
+        "description": "One row per unit, channel (and all), range and distinct measure: different values are counted "
+        "in each range on its own, because those of days do not add up. Left out: counts of 0.",
+        "columns": [
+            *_UNIT,
+            {"name": "channel", "description": "voice, chat, none, or all for the values of all channels together."},
+            {"name": "period_kind", "description": "day, week, month or period."},
+            {"name": "period_start", "description": "First local business date of the range."},
+            {"name": "measure_id", "description": "Measure of config/measures/."},
+            {"name": "measure_value", "description": "How many different values there are; never NULL or 0."},
+        ],
+    },
+    {
+        "name": "measure_histogram",
+        "description": "One row per unit, channel, business date, histogram measure and bucket that holds a value. "
+        "Buckets are logarithmic, so that every value in one differs from its middle by 1 % at most; buckets of the "
+        "same number add up over units and days. Left out: empty buckets.",
+        "columns": [
+            *_UNIT,
+            *_DAY,
+            {"name": "measure_id", "description": "Measure of config/measures/."},
+            {"name": "bucket", "description": "Number of the bucket; -1 holds the values of 0 and less."},
+            {"name": "bucket_count", "description": "How many values lie in it; never 0."},
+        ],
+    },
+]
+
+
+def _describe(model: str, fact: Fact, measures: dict[str, Measure]) -> dict[str, Any]:
+    rules = sorted({f"{measure.attribution} {measure.credit}" for measure in measures.values()})
+    return {
+        "name": model,
+        "description": f"One row per unit, channel, business date and measure of {fact.relation}. Attribution and "
+        f"credit (domain codes): {', '.join(rules)}. Left out: rows without a date or unit, and sums of 0.",
+        "columns": [
+            *_UNIT,
+            *_DAY,
+            {
+                "name": "measure_id",
+                "description": "; ".join(
+                    f"{name}: {measure.description.rstrip(chr(46))}" for name, measure in measures.items()
+                ),
+            },
+            {"name": "measure_value", "description": "Sum over the counted rows; never NULL; 0 only for a stock."},
+        ],
+    }
+
+
+def _describe_parameters(catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        "name": PARAMETERS.stem,
+        "description": "One row per range of days in which no parameter changes, with the parameters side by side. "
+        "Left out: nothing; the first range begins at -infinity.",
+        "config": {"indexes": [{"columns": ["valid_from"], "unique": True}]},
+        "columns": [
+            {"name": "valid_from", "description": "First day."},
+            {"name": "valid_to", "description": "Last day, inclusive; infinity for the last range."},
+            *(
+                {"name": name, "description": f"{parameter.name.en}; NULL before the parameter was declared."}
+                for name, parameter in catalogue.parameters.items()
+            ),
+        ],
+    }
+
+
+def _as_yaml(models: list[dict[str, Any]]) -> str:
+    body = yaml.dump({"version": 2, "models": models}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=115)
+    return f"# {_HEADER.removeprefix('-- ')}{body}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes repeated lists out instead of pointing to them."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _adds_up(measure: Measure) -> bool:
+    return measure.aggregate in ("sum", "level")
+
+
+def _channel(fact: Fact) -> str:
+    return f"rows.{fact.channel_column}" if fact.channel_column else "'none'"
+
+
+def _per_fact(fact: Fact, measures: list[tuple[str, Measure]]) -> str:
+    return _MEASURES.render(
+        fact=fact,
+        measures=measures,
+        adds_site=fact.pools_site and "site" not in fact.units,
+        grouped=" and ".join(f"grouping({kind}_unit) = 1" for kind in fact.units),
+        has_parameters=any(measure.parameters for _, measure in measures),
+        channel=_channel(fact),
+    )
+
+
+def _credited(name: str, measure: Measure, fact: Fact, type_: str) -> str:
+    units = {kind: f"rows.{column}" for kind, column in fact.units.items()}
+    if fact.pools_site and "site" not in units:
+        units["site"] = "'site'"
+    rendered = _CREDITED.render(
+        name=name, measure=measure, fact=fact, units=list(units.items()), channel=_channel(fact), type=type_
+    )
+    return rendered.rstrip()
+
+
+def _parameter_ranges(names: list[str]) -> str:
+    """The dated values of all parameters side by side: one row per range of days in which none of them changes."""
+    columns = ",\n".join(
+        f"    max(versions.value) filter (where versions.parameter_id = '{name}') as {name}" for name in names
+    )
+    return f"""\
+{_HEADER}with versions as (
+
+    select * from {{{{ ref('stg_cfg__parameter') }}}}
+
+),
+
+starts as (
+
+    select valid_from
+    from versions
+    group by valid_from
+
+),
+
+ranges as (
+
+    select
+        valid_from,
+        (lead(valid_from, 1, 'infinity') over (order by valid_from) - interval '1 day')::date as valid_to
+    from starts
+
+)
+
+select
+    ranges.valid_from,
+    ranges.valid_to,
+{columns}
+from ranges
+inner join versions
+    on ranges.valid_from between versions.valid_from and versions.valid_to
+group by ranges.valid_from, ranges.valid_to
+"""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -117,17 +119,47 @@ class AuxCode(Versioned):
     state: Literal["acw", "break", "meeting", "training", "outbound", "automatic", "other"]
 
 
+class SlaTarget(Versioned):
+    """What is promised for tickets of a priority: within how many seconds a clock must stop.
+
+    `hours: business` counts the open hours of the default calendar, `calendar` every second.
+    """
+
+    sla_id: Id
+    priority: Literal["urgent", "high", "normal", "low"]
+    clock: Literal["first_reply", "resolution"]
+    target_seconds: int = Field(gt=0)
+    hours: Literal["calendar", "business"]
+
+
+class IssueClass(Versioned):
+    """What a contact or ticket is about. `is_presale` questions make an enquiry.
+
+    `standard_seconds` is the usual handling time; without it the class has no known difficulty.
+    """
+
+    issue_class: Id
+    name: Text
+    is_presale: bool
+    standard_seconds: int | None = Field(None, gt=0)
+
+
 class Instrument(Versioned):
-    """A rating instrument: its scale, which end is best, and which values count as satisfied."""
+    """A rating instrument: its scale, which end is best, and which values count as satisfied.
+
+    Only `csat` is satisfaction. `resolved` asks whether the problem was solved, `nps` whether the customer would
+    recommend us, `ces` how much effort it took. A rating with one of `product_reasons` counts for the team only.
+    """
 
     instrument_id: Id
     source_id: Id
     account: str
-    kind: Literal["csat", "resolved", "thumbs"]
+    kind: Literal["csat", "resolved", "thumbs", "nps", "ces"]
     scale_minimum: int
     scale_maximum: int
     best: Literal["high", "low"]
     top_box: tuple[int, ...]
+    product_reasons: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Instrument:
@@ -136,32 +168,79 @@ class Instrument(Versioned):
         outside = [value for value in self.top_box if not self.scale_minimum <= value <= self.scale_maximum]
         if outside or not self.top_box:
             raise ValueError(f"instrument {self.instrument_id}: top_box {self.top_box} must lie on the scale")
+        if self.kind == "nps" and (self.scale_minimum, self.scale_maximum, self.best) != (0, 10, "high"):
+            raise ValueError(f"instrument {self.instrument_id}: nps is asked from 0 to 10, 10 best")
         return self
 
 
+class QaItem(Versioned):
+    """One item of the quality review form.
+
+    `labels` are its names on the form, `group` the score it belongs to, `weight` its part of that score, and
+    `critical` says for whom a zero there is critical.
+    """
+
+    item_id: Id
+    name: Text
+    labels: tuple[str, ...] = Field(min_length=1)
+    group: Literal["etiquette", "solution_depth", "professionalism"]
+    weight: Decimal = Field(gt=0)
+    critical: Literal["customer", "business", "compliance"] | None = None
+
+
+class Parameter(Versioned):
+    """A number inside the definition of metrics. A later version counts from its first day on; earlier days keep it."""
+
+    parameter_id: Id
+    value: Decimal
+    name: Text
+
+
 class Fact(Declared):
-    """A fact table and how its rows are credited: the columns with the unit of each kind, date and channel."""
+    """A fact table and how its rows are credited: the columns with the unit of each kind, date and channel.
+
+    The site pools all rows, unless it has a column of its own or `pools_site` is false.
+    """
 
     relation: Id
     date_column: Id
     channel_column: Id | None = None
     units: dict[UnitKind, Id]
+    pools_site: bool = True
+
+    @property
+    def unit_kinds(self) -> frozenset[str]:
+        """The kinds of unit that have values."""
+        return frozenset(self.units) | ({"site"} if self.pools_site else frozenset())
 
 
 class Measure(Declared):
-    """A summable number per unit, channel and day: `sum(expression)` over the rows that pass `filter`."""
+    """A number per unit, channel and day, or per longer range, over the rows of a fact that pass `filter`.
+
+    `sum` adds `expression` up and days add up. `level` adds up within a day only: it is a stock. `distinct` counts
+    different values of it, at each grain on its own, because days of it do not add up. `histogram` counts its values in
+    logarithmic buckets, of which percentiles are read; buckets add up. Both texts are SQL over the fact's columns and
+    may name `parameters.<parameter_id>`.
+    """
 
     fact: Id
+    aggregate: Literal["sum", "level", "distinct", "histogram"] = "sum"
     expression: str = "1"
     filter: str = "true"
     description: str = Field(min_length=5)
-    attribution: Literal["TE", "TS", "TR", "TD"]
-    credit: Literal["CS", "CF", "CL", "CT", "CO"]
+    attribution: Literal["TE", "TS", "TR", "TD", "TO", "TP"]
+    credit: Literal["CS", "CF", "CL", "CA", "CT", "CO"]
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The parameters its definition names."""
+        return frozenset(re.findall(r"parameters\.(\w+)", f"{self.expression} {self.filter}"))
 
 
 class Measures(Versioned):
-    """All facts and measures. The SQL of `dbt_project/models/kpi/measure_*.sql` is generated from them."""
+    """Facts and measures of one topic. The SQL of `dbt_project/models/kpi/measure_*.sql` is generated from them."""
 
+    measures_id: Id
     facts: dict[Id, Fact]
     measures: dict[Id, Measure]
 
@@ -170,46 +249,107 @@ class Measures(Versioned):
         for name, measure in self.measures.items():
             if measure.fact not in self.facts:
                 raise ValueError(f"measure {name}: fact {measure.fact} is not declared")
+            if measure.aggregate in ("distinct", "histogram") and measure.expression == "1":
+                raise ValueError(f"measure {name}: a {measure.aggregate} needs an expression")
         return self
 
 
-class Metric(Versioned):
-    """A published number: numerator over denominator of pooled measures (domain/metrics.md).
+class Target(Declared):
+    """What a metric should reach from a day on. `ramp: linear` goes there day by day from the target before it."""
 
-    `count` names the measures that give n where the denominator is not itself a count.
-    `needs` lists capabilities per unit kind; where a source declares that it cannot, the value is `not_measured`.
+    from_: date = Field(alias="from")
+    value: Decimal
+    ramp: Literal["step", "linear"] = "step"
+
+
+Grain = Literal["day", "week", "month", "period"]
+
+
+class Metric(Versioned):
+    """A published number of pooled measures (domain/metrics.md).
+
+    `ratio` is `scale` times numerator over denominator, `sum` the numerator, `excess` what it lies above the
+    denominator, `percentile` the `quantile` of a histogram, `last` the numerator of the last day that has one.
+    `elsewhere` is computed by the relation and column `published_in` names.
+    A `headline` is shown on the overview; every metric is shown on the page of all metrics.
+    `count` names the measures that give n where the denominator (of a sum: the numerator) is not itself a count.
+    `needs` lists, per unit kind, capabilities a source may declare it cannot deliver (`not_measured`), and
+    `entity:<name>` for records that some source must deliver (`source_missing`).
     """
 
     metric_id: Id
     name: Text
     formula: Text
     question: Text
-    dimension: Literal["workload", "responsiveness", "efficiency", "resolution", "voice", "quality"]
-    kind: Literal["ratio", "sum"]
-    numerator: tuple[Id, ...] = Field(min_length=1)
+    dimension: Literal["workload", "responsiveness", "efficiency", "resolution", "voice", "quality", "sales", "bot"]
+    kind: Literal["ratio", "sum", "excess", "percentile", "last", "elsewhere"]
+    numerator: tuple[Id, ...] = ()
     denominator: tuple[Id, ...] = ()
     count: tuple[Id, ...] = ()
+    scale: Decimal = Field(Decimal(1), gt=0)
+    quantile: Decimal | None = Field(None, gt=0, lt=1)
+    published_in: str | None = Field(None, pattern=r"^[a-z_]+\.[a-z_]+$")
+    grains: tuple[Grain, ...] = ("day", "week", "month", "period")
     units: tuple[UnitKind, ...]
     channels: tuple[Channel, ...]
-    unit: Literal["share", "seconds", "count", "score"]
+    unit: Literal["share", "seconds", "count", "score", "fen", "ratio"]
     direction: Literal["higher", "lower", "band"]
     metric_type: Literal["objective", "subjective", "mixed"]
     min_n: int = Field(ge=1)
     bounded: bool = False
-    target: Decimal | None = None
+    targets: tuple[Target, ...] = ()
     decimals: int = Field(ge=0, le=4)
     display_order: int
+    headline: bool = False
     needs: dict[UnitKind | Literal["any"], tuple[str, ...]] = {}
     mixed_credit_reason: str | None = None
-    reliability: Literal["rating", "review"] | None = None
+    reliability: Literal["rating", "review", "none"] | None = None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Every measure it is made of."""
+        return self.numerator + self.denominator + self.count
 
     @model_validator(mode="after")
     def _check(self) -> Metric:
-        if (self.kind == "ratio") != bool(self.denominator):
-            raise ValueError(f"metric {self.metric_id}: a ratio needs a denominator, a sum has none")
+        where = f"metric {self.metric_id}:"
+        if (self.kind == "elsewhere") == bool(self.numerator):
+            raise ValueError(f"{where} needs a numerator, unless it is computed elsewhere")
+        if (self.kind == "elsewhere") != bool(self.published_in):
+            raise ValueError(f"{where} published_in is for metrics that are computed elsewhere, and needed there")
+        if (self.kind in ("ratio", "excess")) != bool(self.denominator):
+            raise ValueError(f"{where} a ratio needs a denominator, a sum has none")
+        if (self.kind == "percentile") != (self.quantile is not None):
+            raise ValueError(f"{where} quantile is for percentiles, and needed there")
         if self.metric_type == "subjective" and self.reliability is None:
-            raise ValueError(f"metric {self.metric_id}: a subjective metric names its reliability evidence")
+            raise ValueError(f"{where} a subjective metric names its reliability evidence")
+        days = [target.from_ for target in self.targets]
+        if days != sorted(set(days)):
+            raise ValueError(f"{where} targets must follow each other in time, found {[str(day) for day in days]}")
         return self
+
+
+class ContradictionRule(Versioned):
+    """A disagreement between sources that is shown as rows: who settles it, and what people read about it."""
+
+    rule_id: Id
+    owner_role: Literal["hr", "team_lead", "quality_lead", "data_engineer"]
+    severity: Literal["info", "warning", "critical"]
+    text: Text
+
+
+class ReconciliationRule(Versioned):
+    """A total that a system counts itself and the share by which ours may differ from it.
+
+    A blocking one withholds the appraisal when a day of the period differs by more.
+    """
+
+    rule_id: Id
+    system: Id
+    name: Text
+    compared: Text
+    tolerance_share: Decimal = Field(ge=0, lt=1)
+    is_blocking: bool
 
 
 class PlanMetric(Declared):
@@ -278,4 +418,85 @@ class Period(Versioned):
     def _check(self) -> Period:
         if self.start > self.end:
             raise ValueError(f"period {self.period_id}: start {self.start} lies after end {self.end}")
+        return self
+
+
+class Window(Declared):
+    """Hours of a day by the local clock; an end that is not later than the start, or 24:00, is on the next day."""
+
+    start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    end: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
+
+    @property
+    def minutes(self) -> tuple[int, int]:
+        """First minute and the minute after the last, counted from the midnight before the start."""
+        start, end = (int(text[:2]) * 60 + int(text[3:]) for text in (self.start, self.end))
+        return start, end if end > start else end + 24 * 60
+
+
+class ServiceWindow(Window):
+    """Open hours by the weekdays on which they begin, 1 = Monday to 7 = Sunday."""
+
+    weekdays: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(min_length=1)
+
+
+class Holiday(Declared):
+    """One holiday: a `date`, or the days `from` one `to` another, both inclusive."""
+
+    date_: date | None = Field(None, alias="date")
+    from_: date | None = Field(None, alias="from")
+    to: date | None = None
+    name: Text
+
+    @model_validator(mode="after")
+    def _check(self) -> Holiday:
+        if (self.date_ is None) == (self.from_ is None) or (self.from_ is None) != (self.to is None):
+            raise ValueError("a holiday has either a date or both from and to")
+        if self.from_ and self.to and self.from_ > self.to:
+            raise ValueError(f"a holiday ends before it begins: {self.from_} to {self.to}")
+        return self
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Its days in order."""
+        first, last = self.date_ or self.from_, self.date_ or self.to
+        assert first and last
+        return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
+
+
+class Calendar(Versioned):
+    """Open hours by the weekday, and the days that differ: holidays, and days off that are worked for them.
+
+    A holiday has the `holiday_windows` (none: closed), a make-up day the hours of `make_up_weekday`; a window belongs
+    to the day it begins on. The default calendar gives the flags of dates and the business seconds of the operation.
+    """
+
+    calendar_id: Id
+    name: Text
+    is_default: bool = False
+    service_windows: tuple[ServiceWindow, ...] = Field(min_length=1)
+    holiday_windows: tuple[Window, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    make_up_days: tuple[date, ...] = ()
+    make_up_weekday: int = Field(1, ge=1, le=7)
+
+    @model_validator(mode="after")
+    def _check(self) -> Calendar:
+        where = f"calendar {self.calendar_id}:"
+        off = [day for holiday in self.holidays for day in holiday.days]
+        for what, days in (("holiday", off), ("make-up day", [*self.make_up_days])):
+            if twice := sorted({str(day) for day in days if days.count(day) > 1}):
+                raise ValueError(f"{where} {twice} is a {what} twice")
+        if both := sorted(str(day) for day in set(off) & set(self.make_up_days)):
+            raise ValueError(f"{where} {both} is both a holiday and a make-up day")
+        week = [
+            (weekday * 24 * 60 + window.minutes[0], weekday * 24 * 60 + window.minutes[1])
+            for window in self.service_windows
+            for weekday in window.weekdays
+        ]
+        week += [(start + 7 * 24 * 60, end + 7 * 24 * 60) for start, end in week]
+        for windows in (week, [window.minutes for window in self.holiday_windows]):
+            for (_, end), (start, _) in pairwise(sorted(windows)):
+                if start < end:
+                    raise ValueError(f"{where} two of its windows overlap. Remedy: make one of them")
         return self

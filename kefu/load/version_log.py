@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -132,12 +133,17 @@ def _create_staging(connection: psycopg.Connection, staging: sql.Identifier, req
 def _stage(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], report: LoadReport) -> _Collected:
     collected = _Collected()
     offset = 0
-    with warehouse.adbc(Role.LOADER) as arrow, arrow.cursor() as cursor:
+    with ExitStack() as opened:
+        arrow = cursor = None
         for chunk in chunks:
             rows = chunk.rows.append_column(
                 "_load_row", pa.array(range(offset, offset + chunk.rows.num_rows), pa.int64())
             )
             if rows.num_rows:
+                # Opened for the first rows: this kind of connection reads all types of the database first.
+                if arrow is None or cursor is None:
+                    arrow = opened.enter_context(warehouse.adbc(Role.LOADER))
+                    cursor = opened.enter_context(arrow.cursor())
                 cursor.adbc_ingest(
                     f"{request.source_id}__{request.entity.name}", rows, mode="append", db_schema_name="load"
                 )
@@ -152,7 +158,8 @@ def _stage(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], 
             report.read += chunk.read
             report.filtered.update(chunk.filtered)
             report.quarantined += len(chunk.rejects)
-        arrow.commit()
+        if arrow is not None:
+            arrow.commit()
     return collected
 
 

@@ -16,25 +16,38 @@ from kefu.warehouse import Role, WarehouseError
 # Where each published table comes from: {kpi}, {core} ... stand for the schemas of the calculation. The columns are
 # those of the contract that dashboards are checked against.
 _QUERIES = {
-    "pub_kpi.metric_definition": "select *, metric_version as version from {staging}.stg_cfg__metric",
+    # The target is that of the period's last day; of a definition that no longer holds none is shown.
+    "pub_kpi.metric_definition": "select m.*, m.metric_version as version, t.start_value"
+    " + coalesce((t.end_value - t.start_value) * (p.period_end - t.valid_from) / t.ramp_days, 0) as target"
+    " from {staging}.stg_cfg__metric_version as m cross join {staging}.stg_cfg__period as p"
+    " left join {staging}.stg_cfg__metric_target as t on m.metric_id = t.metric_id"
+    " and p.period_end between t.valid_from and t.valid_to and p.period_start between m.valid_from and m.valid_to",
     "pub_kpi.team": "select * from {staging}.stg_cfg__team",
     "pub_kpi.queue": "select * from {staging}.stg_cfg__queue",
     "pub_kpi.agent": "select agent_key, agent_name, team_key from {core}.dim_agent, {staging}.stg_cfg__period as p"
     " where valid_from <= p.period_end and valid_to >= p.period_end",
     "pub_kpi.metric_value": "select * from {kpi}.metric_value",
+    "pub_kpi.driver_tree": "select * from {kpi}.driver_tree",
+    "pub_kpi.target_attainment": "select * from {kpi}.target_attainment",
+    "pub_kpi.workload_balance": "select * from {kpi}.workload_balance",
+    "pub_kpi.bot_mix": "select * from {kpi}.bot_mix",
     "pub_kpi.metric_reliability": "select r.*, p.name_zh as cohort_name_zh, p.name_en as cohort_name_en"
     " from {appraisal}.metric_reliability as r join {staging}.stg_cfg__plan as p on r.plan_id = p.plan_id",
     "pub_appraisal.score": "select * from {appraisal}.score",
     "pub_appraisal.score_component": "select * from {appraisal}.score_component where is_adjusted",
     "pub_operations.contradiction": "select * from {operations}.contradiction",
+    "pub_operations.reconciliation": "select * from {operations}.reconciliation",
+    "pub_operations.lateness": "select * from {operations}.lateness",
+    "pub_operations.coverage": "select * from {operations}.coverage",
     "pub_operations.quality_result": "select * from ops.quality_result where calc_id = {calc_id}",
-    # The newest load of each entity; when it ran says nothing about the results, so it is not part of their hash.
+    # The newest load of each entity; when it ran says nothing about the results, so it is not part of their hash;
+    # neither is what the wall clock measured of lateness.
     "pub_operations.load_status": "select distinct on (source_id, entity) source_id, entity, completed_at as loaded_at,"
     " read_count, inserted_count, unchanged_count, filtered_count, quarantined_count from ops.load"
     " order by source_id, entity, load_id desc",
 }
 _PUBLICATION = "pub_operations.publication"
-_VOLATILE = {"pub_operations.load_status", _PUBLICATION}
+_VOLATILE = {"pub_operations.load_status", "pub_operations.lateness", _PUBLICATION}
 # A failed critical gate keeps the previous publication; any other failed gate withholds the appraisal only.
 _CRITICAL_GATES = {"critical_checks"}
 # How PostgreSQL spells out what the contract abbreviates.

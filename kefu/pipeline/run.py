@@ -85,6 +85,7 @@ def line_of(report: LoadReport) -> str:
 def render(platform: Platform, out_dir: Path | None = None) -> list[Path]:
     """Writes the static pages from one snapshot of what is published; returns their paths, the index first."""
     from bi.site import render_site
+    from kefu.catalogue.handbook import chapters
 
     with platform.warehouse.connect(Role.BI) as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
@@ -94,4 +95,8 @@ def render(platform: Platform, out_dir: Path | None = None) -> list[Path]:
                 cursor.execute(statement.encode())
                 return [column.name for column in cursor.description or ()], cursor.fetchall()
 
-        return render_site(fetch, out_dir or platform.settings.kefu_data_dir / "site")
+        return render_site(
+            fetch,
+            out_dir or platform.settings.kefu_data_dir / "site",
+            handbook=lambda language: chapters(platform.catalogue, language),
+        )

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
 from kefu.pipeline.context import Platform, Scope
 from kefu.settings import PROJECT
 from kefu.warehouse import Role, WarehouseError
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 # What each layer builds. Statistics and checks run between `kpi` and `appraisal`.
 LAYERS = {
@@ -19,6 +24,9 @@ LAYERS = {
     "appraisal": "path:models/appraisal",
 }
 _EXCLUDED = {"appraisal": "evidence_rating evidence_eligible evidence_review"}
+# Reading the project costs more than building a small layer; this process keeps what it read last.
+_PARSED: dict[object, Manifest] = {}
+_MOST_PARSED = 2
 
 
 class BuildError(WarehouseError):
@@ -59,6 +67,7 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
     """
     from dbt.cli.main import dbtRunner  # three seconds that only builds should pay
 
+    folder = PROJECT / "dbt_project"
     parameters = platform.warehouse.parameters(Role.TRANSFORMER)
     os.environ |= {
         "KEFU_DBT_HOST": parameters["host"],
@@ -74,8 +83,15 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
     os.environ |= {"KEFU_DBT_SSLMODE": parameters.get("sslmode", "prefer")} | {
         f"KEFU_DBT_{name.upper()}": parameters.get(name, "") for name in ("sslrootcert", "sslcert", "sslkey")
     }
-    folder = str(PROJECT / "dbt_project")
-    outcome = dbtRunner().invoke([*arguments, "--project-dir", folder, "--profiles-dir", folder, "--quiet"])
+    # The words of a run are in `ops.build_result`; statements are below `target/run`.
+    shared = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--quiet"]
+    # What dbt keeps of an earlier parse holds for the same variables only, and not for descriptions that were moved.
+    shared += ["--log-level", "none", "--log-level-file", "info", "--no-partial-parse"]
+    if arguments[0] == "parse":
+        outcome = dbtRunner().invoke([*arguments, *shared])
+    else:
+        manifest = _parsed(folder, platform, arguments, shared)
+        outcome = dbtRunner(manifest).invoke([*arguments, *shared, "--no-write-json"])
     if outcome.exception is not None:
         raise BuildError(f"dbt {arguments[0]} could not run: {outcome.exception}") from outcome.exception
     return [
@@ -88,6 +104,31 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
         }
         for result in getattr(outcome.result, "results", [])
     ]
+
+
+def _parsed(folder: Path, platform: Platform, arguments: Sequence[str], shared: Sequence[str]) -> Manifest | None:
+    """Returns the parsed project, read again only when a file, the database or the calculation is another one.
+
+    Instants and periods are read when a model runs; only the name of the calculation decides the names of schemas.
+    """
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    given = arguments[arguments.index("--vars") + 1] if "--vars" in arguments else "{}"
+    files = [path for path in folder.rglob("*") if path.suffix in (".sql", ".yml") and "target" not in path.parts]
+    key = (
+        platform.warehouse.parameters(Role.TRANSFORMER)["dbname"],
+        json.loads(given).get("calc_id"),
+        frozenset((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files),
+    )
+    if key not in _PARSED:
+        outcome = dbtRunner().invoke(["parse", "--vars", given, *shared])
+        if not isinstance(outcome.result, Manifest):
+            return None  # dbt says why when it is called again
+        while len(_PARSED) >= _MOST_PARSED:
+            _PARSED.pop(next(iter(_PARSED)))
+        _PARSED[key] = outcome.result
+    return _PARSED[key]
 
 
 def drop_schema(platform: Platform, scope: Scope) -> None:

@@ -30,6 +30,8 @@ _INSTRUMENTS = (
     ("chat", "max_stars_2", {"kind": "resolved"} | _STARS),
     ("chat", "fbst", {"kind": "thumbs", "scale_minimum": 1, "scale_maximum": 2, "best": "low", "top_box": [1]}),
     ("desk", "csat", {"kind": "csat"} | _STARS),
+    ("sheets", "nps", {"kind": "nps", "scale_minimum": 0, "scale_maximum": 10, "best": "high", "top_box": [9, 10]}),
+    ("sheets", "ces", {"kind": "ces", "scale_minimum": 1, "scale_maximum": 7, "best": "high", "top_box": [5, 6, 7]}),
 )
 
 Objects = list[dict[str, Any]]
@@ -77,9 +79,9 @@ def write_configuration(
             for account, state in _PAUSES.items()
         ],
         "instruments": [
-            {"instrument_id": f"{SOURCES[channel]}_{account.lower()}", "source_id": SOURCES[channel],
-             "account": account} | scale
+            {"instrument_id": f"{source}_{account.lower()}", "source_id": source, "account": account} | scale
             for channel, account, scale in _INSTRUMENTS
+            for source in [SOURCES.get(channel, SHEETS)]
         ],
         "sources": _sources(world, scenario, data, databases),
         "periods": _months(scenario) if is_alone else [],
@@ -129,7 +131,7 @@ def _sources(world: World, scenario: Scenario, data: Path, databases: Mapping[st
             "source_id": SHEETS, "system": "tabular", "channel": "none", "entities": sorted(world.papers),
             "settings": {
                 "folder": f"{data}/sheets", "answers_to": f"{data}/answers",
-                "entities": {entity: {"files": f"{entity}*"} for entity in sorted(world.papers)},
+                "entities": {entity: {"files": f"{entity}[-.]*"} for entity in sorted(world.papers)},
             },
         } | common,
     ]  # fmt: skip

@@ -246,6 +246,8 @@ class Draft:
                 self.column("ring_no_answer", "started_at")[missed],
                 self.column("agent_state", "started_at")[states[~is_log_in]],
                 self.column("agent_state", "ended_at")[states[is_log_in]],
+                # Who forgets to log out goes home at the end of the shift.
+                self.column("shift", "end_at")[self.where("shift", "agent_key", agent)],
             ]
             answers = self.column("call", "answered_at")[calls[~is_outbound]]
             self._activities[agent] = np.sort(np.concatenate(starts)).tolist(), np.sort(answers).tolist()

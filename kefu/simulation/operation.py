@@ -221,6 +221,7 @@ class Voice(_Declared):
     pause_jitter_share: Share
     pauses: list[Pause]
     last_log_out_seconds: tuple[int, int]
+    forgotten_log_out_share: Share
 
 
 class Lunch(_Declared):

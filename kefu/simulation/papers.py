@@ -9,7 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from kefu.simulation.writers.voice import call_uniqueids
 from kefu.yaml_files import read_yaml
 
 _DECLARED: dict[str, Any] = read_yaml(Path(__file__).with_suffix(".yml"))
-_DAY = dt.timedelta(days=1)
+_DAY, _TICK = dt.timedelta(days=1), dt.timedelta(seconds=1)
 _TYPES = {
     FieldType.TEXT: pa.string(),
     FieldType.INTEGER: pa.int64(),
@@ -142,6 +142,63 @@ class _Office:
         return sorted(ended, key=lambda contact: (contact["at"], contact["channel"], contact["key"]))
 
     @cached_property
+    def parts(self) -> list[Row]:
+        """What each agent had of a contact, in order of its beginning: answered calls and owned parts of chats."""
+        parts = [
+            {"channel": "voice", "key": call["call_id"], "agent_key": call["agent_key"], "from": call["answered_at"],
+             "until": call["ended_at"], "is_transfer": call["ended_by"] == "transfer"}
+            for call in self.rows("call")
+            if call["direction"] == "inbound" and call["answered_at"]
+        ]  # fmt: skip
+        channels = {chat["chat_id"]: chat["channel"] for chat in self.rows("chat")}
+        parts += [
+            {"channel": channels[part["chat_id"]], "key": part["chat_id"], "agent_key": part["agent_key"],
+             "from": part["started_at"], "until": part["ended_at"], "is_transfer": part["ended_how"] == "transfer"}
+            for part in self.rows("chat_segment")
+            if part["ended_at"]
+        ]  # fmt: skip
+        return sorted(parts, key=lambda part: (part["from"], part["channel"], part["key"]))
+
+    @cached_property
+    def duty(self) -> dict[str, list[tuple[int, int]]]:
+        """When people were at work, in seconds since 1970 UTC and in order: their shifts without leave and rest."""
+        away = {
+            (row["agent_key"], row["start_date"] + number * _DAY)
+            for row in self.rows("leave")
+            if row["status"] == "approved"
+            for number in range((row["end_date"] - row["start_date"]).days + 1)
+        }
+        duty: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for row in self.rows("shift"):
+            if not row["is_rest_day"] and (row["agent_key"], row["shift_date"]) not in away:
+                duty[row["agent_key"]].append((_second(row["start_at"]), _second(row["end_at"])))
+        return {agent: sorted(spans) for agent, spans in duty.items()}
+
+    def team_on(self, agent: str, date: dt.date) -> str | None:
+        """Returns the team of a person on a date."""
+        return next((team for first, until, team in self._teams[agent] if first <= date < until), None)
+
+    def members(self, team: str, date: dt.date) -> list[str]:
+        """Returns who of the front line is in a team on a date."""
+        return [agent for agent, first, until in self._members[team] if first <= date < until]
+
+    @cached_property
+    def _members(self) -> dict[str, list[tuple[str, dt.date, dt.date]]]:
+        front = {agent["agent_key"] for agent in self.agents if agent["role"] in _FRONT}
+        members: dict[str, list[tuple[str, dt.date, dt.date]]] = defaultdict(list)
+        for agent in sorted(front):
+            for first, until, team in self._teams[agent]:
+                members[team].append((agent, first, until))
+        return members
+
+    @cached_property
+    def _teams(self) -> dict[str, list[tuple[dt.date, dt.date, str]]]:
+        teams: dict[str, list[tuple[dt.date, dt.date, str]]] = defaultdict(list)
+        for row in self.rows("membership"):
+            teams[row["agent_key"]].append((row["valid_from"], row["valid_to"] or dt.date.max, row["team_id"]))
+        return teams
+
+    @cached_property
     def tickets(self) -> list[Row]:
         """The tickets; both they and their audits are sheets."""
         return list(_tickets(self))
@@ -171,6 +228,14 @@ def _one(rng: np.random.Generator, items: Sequence[Any]) -> Any:
 
 def _drawn(rng: np.random.Generator, duration: Mapping[str, float]) -> float:
     return float(duration["median"] * np.exp(duration["spread"] * rng.standard_normal()))
+
+
+def _second(moment: dt.datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _moment(second: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(second, dt.UTC)
 
 
 # --- sheets that only say again what the world holds -----------------------------------------------------------------
@@ -353,6 +418,155 @@ def _ticked(office: _Office, strengths: Mapping[str, float]) -> dict[tuple[str, 
 
 def _ticket(office: _Office) -> Iterator[Row]:
     yield from office.tickets
+
+
+class _History:
+    """The events of one ticket. What people do, they do at work; customers and the system come at any time."""
+
+    def __init__(self, office: _Office, rng: np.random.Generator, ticket: Row) -> None:
+        self._office, self._rng, self._declared = office, rng, _DECLARED["ticket_event"]
+        self._ticket, self._owner = ticket, ticket["employee_number"]
+        self._opened = _second(ticket["opened_at"])
+        if ticket["closed_at"]:
+            self._until = _second(ticket["closed_at"])
+        else:
+            self._until = self._opened + round(3600 * _drawn(rng, self._declared["hours_of_open_work"]))
+        self._at = self._opened
+        self.events: list[Row] = []
+
+    def _happens(self, share: str) -> bool:
+        return bool(self._rng.random() < self._declared[share])
+
+    def _note(self, kind: str, at: int, who: str | None = None, **more: Any) -> None:
+        self._at = at
+        self.events.append(
+            {
+                "ticket_id": self._ticket["ticket_id"],
+                "event_number": len(self.events) + 1,
+                "event_at": _moment(at),
+                "event_kind": kind,
+                "employee_number": who,
+            }
+            | more
+        )
+
+    def _between(self, start: int, end: int) -> int:
+        return start + int(self._rng.random() * (end - start + 1))
+
+    def tell(self) -> list[Row]:
+        """Returns the events in order."""
+        creator, day = self._owner, self._office.date(self._ticket["opened_at"])
+        team = self._office.team_on(creator, day)
+        self._note(
+            "created", self._opened, creator, priority=_pick(self._rng, self._declared["priorities"]), team_key=team
+        )
+        if self._ticket["dispatched_to"]:
+            self._dispatch()
+        else:
+            self._note("assigned", self._opened, creator)
+        is_solved, is_open = self._ticket["close_code"] == "solved", self._ticket["closed_at"] is None
+        steps = self._steps()
+        if is_solved and self._happens("reopened_share"):
+            steps += ["solved", "reopened", *self._steps(), "solved"]
+        elif is_solved or (is_open and self._happens("open_again_share")):
+            steps += ["solved"]
+        self._do(steps)
+        if is_solved and self._happens("thanks_share"):
+            self._note("reopened", self._between(self._at, self._until), is_thanks=True)
+        if not is_open:
+            self._note("closed", self._until)
+        elif steps[-1:] == ["solved"]:
+            after = round(86400 * _drawn(self._rng, self._declared["days_to_late_reopening"]))
+            self._note("reopened", self._at + after, is_thanks=False)
+        elif self._happens("last_word_share"):
+            self._note("customer_update", self._between(self._at, self._until))
+        return self.events
+
+    def _dispatch(self) -> None:
+        """Sends the ticket to its team, further if that sends it on, and to somebody who works there in time."""
+        target, creator = self._ticket["dispatched_to"], self._owner
+        spans = self._spans(creator)
+        leaves = spans[0][1] if spans and spans[0][0] <= self._opened else self._opened
+        self._note("moved", min(self._opened + int(self._rng.integers(30, 300)), leaves), creator, team_key=target)
+        taken = self._free(target)
+        if self._ticket["redispatch_count"]:
+            since, sender = taken or (self._at, creator)
+            target = _one(self._rng, [team for team in self._office.team_leads if team != target] or [target])
+            self._note("moved", since, sender, team_key=target)
+            taken = self._free(target)
+        # Where nobody works before it is closed, it comes back.
+        since, self._owner = taken or (self._at, creator)
+        self._note("assigned", since, self._owner)
+
+    def _free(self, team: str) -> tuple[int, str] | None:
+        """Returns who of a team is the first to be at work from now on, and since when."""
+        members = self._office.members(team, self._office.date(_moment(self._at)))
+        return min(((spans[0][0], member) for member in members if (spans := self._spans(member))), default=None)
+
+    def _spans(self, agent: str) -> list[tuple[int, int]]:
+        """Returns when somebody is at work between now and the end of the ticket."""
+        return [
+            (max(start, self._at), min(end, self._until))
+            for start, end in self._office.duty.get(agent, ())
+            if start < self._until and end > self._at
+        ]
+
+    def _steps(self) -> list[str]:
+        """Returns what the owner does in one episode, in order."""
+        steps = ["public_reply"] * (1 + int(self._rng.poisson(self._declared["more_replies_mean"])))
+        if self._happens("pending_share"):
+            # Pending waits for the customer: it follows a reply.
+            steps.insert(1, "pending")
+        for kind, share in (
+            ("on_hold", "on_hold_share"),
+            ("priority", "priority_share"),
+            ("internal_note", "note_share"),
+        ):
+            if self._happens(share):
+                steps.insert(int(self._rng.integers(len(steps) + 1)), kind)
+        return steps
+
+    def _do(self, steps: list[str]) -> None:
+        """Puts the steps at moments of the owner's working time, and what customers do between them."""
+        spans = self._spans(self._owner)
+        own = sum(step != "reopened" for step in steps)
+        shares = np.sort(self._rng.random(own)).tolist()
+        waits_for, reopens = "", False
+        for step in steps:
+            if step == "reopened":
+                reopens = True
+                continue
+            at = max(self._at, _at_work(spans, shares.pop(0), self._at))
+            if reopens:
+                self._note("reopened", self._between(self._at, at), is_thanks=False)
+            elif waits_for:
+                back = self._between(self._at, at)
+                if waits_for == "pending":
+                    self._note("customer_update", back)
+                    self._note("open", back)
+                else:
+                    self._note("open", at, self._owner)
+            elif self._happens("update_share"):
+                self._note("customer_update", self._between(self._at, at))
+            waits_for, reopens = step if step in ("pending", "on_hold") else "", False
+            more = {"priority": _pick(self._rng, self._declared["priorities"])} if step == "priority" else {}
+            self._note(step, at, self._owner, **more)
+
+
+def _at_work(spans: list[tuple[int, int]], share: float, otherwise: int) -> int:
+    """Returns the moment at which a share of the working time is over."""
+    left = share * sum(end - start for start, end in spans)
+    for start, end in spans:
+        if left <= end - start:
+            return start + int(left)
+        left -= end - start
+    return spans[-1][1] if spans else otherwise
+
+
+def _ticket_event(office: _Office) -> Iterator[Row]:
+    rng = office.stream("ticket_event")
+    for ticket in office.tickets:
+        yield from _History(office, rng, ticket).tell()
 
 
 def _work_order_audit(office: _Office) -> Iterator[Row]:
@@ -596,6 +810,174 @@ def _social_feedback(office: _Office) -> Iterator[Row]:
         } | (office.contact(contact["channel"], contact["key"]) if is_named else {})
 
 
+# --- what is noted about contacts -------------------------------------------------------------------------------------
+
+
+def _assist(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("assist"), _DECLARED["assist"]
+    number = 0
+    for part in office.parts:
+        if rng.random() >= declared["share"]:
+            continue
+        number += 1
+        asked = _second(part["from"]) + int(rng.random() * (part["until"] - part["from"]).total_seconds())
+        team = office.team_on(part["agent_key"], office.date(part["from"]))
+        yield office.contact(part["channel"], part["key"]) | {
+            "assist_id": f"H{number:06}",
+            "employee_number": part["agent_key"],
+            "helper_number": office.team_leads.get(team or "") if rng.random() < declared["helped_share"] else None,
+            "asked_at": _moment(asked),
+            "assist_kind": _pick(rng, declared["kinds"]),
+        }
+
+
+def _callback_task(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("callback_task"), _DECLARED["callback"]
+    number = 0
+    for contact in office.contacts:
+        luck = rng.random(3)
+        if luck[0] >= declared["share_if_solved" if contact["is_solved"] else "share_if_unsolved"]:
+            continue
+        number += 1
+        due = contact["at"] + dt.timedelta(hours=declared["due_hours"])
+        done = contact["at"] + dt.timedelta(seconds=round(3600 * _drawn(rng, declared["hours_to_call"])))
+        yield office.contact(contact["channel"], contact["key"]) | {
+            "callback_id": f"B{number:06}",
+            "employee_number": contact["agent_key"],
+            "created_at": contact["at"],
+            "due_at": due if luck[1] < declared["due_share"] else None,
+            "done_at": done if luck[2] < declared["done_share"] else None,
+        }
+
+
+def _contact_label(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("contact_label"), _DECLARED["label"]
+    classes, saved = sorted({issue["issue_class"] for issue in office.rows("issue")}), set()
+    for contact in office.contacts:
+        luck, labels = rng.random(8), {}
+        issue_class, is_enquiry = (
+            contact["issue_class"],
+            contact["issue_class"] in _DECLARED["order"]["enquiry_classes"],
+        )
+        if luck[0] < declared["issue_class_share"]:
+            labels["issue_class"] = _one(rng, classes) if luck[1] < declared["other_class_share"] else issue_class
+        labels |= {
+            label: None
+            for label, place in (("high_value", 2), ("personalized", 3))
+            if luck[place] < declared[f"{label}_share"]
+        }
+        if luck[4] < declared["new_business_share" if is_enquiry else "new_business_share_of_others"]:
+            labels["new_business"] = None
+        again = contact["customer_id"] in saved
+        if luck[5] < declared["cancellation_share_after_saved" if again else "cancellation_share"]:
+            labels["cancellation_request"] = None
+            if luck[6] < declared["saved_share"]:
+                labels["cancellation_saved"] = None
+                saved.add(contact["customer_id"])
+        if luck[7] < declared["sentiment_share"]:
+            first, last = (_pick(rng, declared[name]) for name in ("first_sentiments", "last_sentiments"))
+            labels |= {"sentiment_last": last} | (
+                {"sentiment_first": first} if luck[7] < declared["both_share"] else {}
+            )
+        yield from _labelled(office, rng, contact, labels)
+    misrouted = {
+        tuple(office.contact(part["channel"], part["key"]).values()): part
+        for part in office.parts
+        if part["is_transfer"] and rng.random() < declared["misrouted_share"]
+    }
+    for part in misrouted.values():
+        yield from _labelled(office, rng, part | {"at": part["until"]}, {"misrouted": None})
+
+
+def _labelled(
+    office: _Office, rng: np.random.Generator, contact: Row, labels: Mapping[str, str | None]
+) -> Iterator[Row]:
+    for label, value in labels.items():
+        is_felt = label.startswith("sentiment")
+        yield office.contact(contact["channel"], contact["key"]) | {
+            "label": label,
+            "value": value,
+            "labelled_by": _DECLARED["label"]["program"] if is_felt else contact["agent_key"],
+            "labelled_at": contact["at"] + dt.timedelta(seconds=int(rng.integers(1, 60))),
+        }
+
+
+def _survey_response(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("survey_response"), _DECLARED["survey"]
+    answers: list[Row] = []
+    for contact in office.contacts:
+        if rng.random() < declared["effort_share"]:
+            after = dt.timedelta(seconds=round(3600 * _drawn(rng, declared["hours_to_effort"])))
+            answers.append(
+                office.contact(contact["channel"], contact["key"])
+                | {
+                    "instrument": "ces",
+                    "employee_number": contact["agent_key"],
+                    "customer_phone": office.phones[contact["customer_id"]],
+                    "answered_at": contact["at"] + after,
+                    "value": int(_pick(rng, declared["efforts"])),
+                }
+            )
+    # People recommend a company, or somebody of it, without a contact that it hangs on.
+    customers = list(office.phones)
+    workers = [row["agent_key"] for row in office.rows("shift") if row["work"] in ("voice", "chat", "desk")]
+    for _ in range(round(declared["recommending_share"] * len(customers))):
+        answers.append(
+            {
+                "instrument": "nps",
+                "employee_number": _one(rng, workers) if rng.random() < declared["named_share"] else None,
+                "customer_phone": office.phones[_one(rng, customers)],
+                "answered_at": office.at(_one(rng, office.scenario.dates), 24 * rng.random()),
+                "value": int(_pick(rng, declared["recommendations"])),
+                "reason": _pick(rng, declared["reasons"]) if rng.random() < declared["reason_share"] else None,
+            }
+        )
+    for number, answer in enumerate(sorted(answers, key=lambda answer: answer["answered_at"]), 1):
+        yield {"response_id": f"V{number:06}"} | answer
+
+
+def _registration(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("registration"), _DECLARED["registration"]
+    taken: list[tuple[str | None, str | None]] = []
+    for row in office.rows("shift"):
+        if row["is_rest_day"] or row["work"] not in ("voice", "chat", "desk", "outbound"):
+            continue
+        for _ in range(rng.poisson(declared["per_shift"])):
+            number = len(taken) + 1
+            # No network in China has numbers that begin with 161.
+            phone: str | None = f"161{number:08}"
+            device: str | None = f"device-{number:06}"
+            if taken and rng.random() < declared["same_customer_share"]:
+                phone = _one(rng, taken)[0]
+            if taken and rng.random() < declared["same_device_share"]:
+                device = _one(rng, taken)[1]
+            device = device if rng.random() < declared["device_share"] else None
+            phone = phone if rng.random() < declared["phone_share"] else None
+            taken.append((phone, device))
+            yield {
+                "registration_id": f"U{number:06}",
+                "employee_number": row["agent_key"],
+                "registered_at": row["start_at"] + rng.random() * (row["end_at"] - row["start_at"]) // _TICK * _TICK,
+                "customer_phone": phone,
+                "device_id": device,
+                "is_verified": rng.random() < declared["verified_share"],
+            }
+
+
+def _contact_block_day(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("contact_block_day"), _DECLARED["block"]
+    writers = {agent["agent_key"] for agent in office.agents if agent["role"] in ("im", "mixed")}
+    days = {(row["agent_key"], row["shift_date"]) for row in office.rows("punch") if row["agent_key"] in writers}
+    for agent, day in sorted(days):
+        if rng.random() < declared["day_share"]:
+            yield {
+                "employee_number": agent,
+                "block_date": day,
+                "blocks": int(rng.poisson(declared["blocks_mean"])),
+                "rejections": int(rng.poisson(declared["rejections_mean"])),
+            }
+
+
 # --- days, moments, months -------------------------------------------------------------------------------------------
 
 
@@ -678,15 +1060,16 @@ def _present(spans: list[tuple[float, float]], grid: np.ndarray) -> tuple[list[i
 
 
 def _exemption(office: _Office) -> Iterator[Row]:
-    """One for each failure of a source."""
+    """One for each failure of a source and team: whoever shares the site keeps their days."""
     declared = _DECLARED["exemption"]
     lead = next((agent["agent_key"] for agent in office.agents if agent["role"] == "lead"), None)
     failures = [row for row in office.world.planted.to_pylist() if row["fault"] == "silent_source"]
-    for number, failure in enumerate(failures, 1):
+    for number, (failure, team) in enumerate(product(failures, sorted(office.team_leads)), 1):
         last = office.date(failure["ends_at"] - dt.timedelta(seconds=1))
         yield {
             "exemption_id": f"X{number:04}",
-            "scope_kind": "site",
+            "scope_kind": "team",
+            "scope_key": team,
             "starts_on": office.date(failure["starts_at"]),
             "ends_on": last,
             "reason": declared["reason"],
@@ -730,6 +1113,7 @@ _SHEETS: dict[str, Callable[[_Office], Iterator[Row]]] = {
     "qa_item": _qa_item,
     "exam": _exam,
     "ticket": _ticket,
+    "ticket_event": _ticket_event,
     "work_order_audit": _work_order_audit,
     "daily_form": _daily_form,
     "dial": _dial,
@@ -743,4 +1127,10 @@ _SHEETS: dict[str, Callable[[_Office], Iterator[Row]]] = {
     "live_sample": _live_sample,
     "exemption": _exemption,
     "cost": _cost,
+    "assist": _assist,
+    "callback_task": _callback_task,
+    "contact_label": _contact_label,
+    "survey_response": _survey_response,
+    "registration": _registration,
+    "contact_block_day": _contact_block_day,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -33,6 +34,7 @@ class Call:
     queued_at: int
     leaves_at: int = 0
     outcome: str | None = None
+    rang_at: int | None = None
     answered_at: int | None = None
     ended_at: int | None = None
     seat: Seat | None = None
@@ -47,7 +49,7 @@ class VoiceRecord:
 
     calls: list[Call] = field(default_factory=list)
     missed: list[tuple[int, str, int, int]] = field(default_factory=list)
-    states: list[tuple[str, str, int, int]] = field(default_factory=list)
+    states: list[tuple[str, str, int, int | None]] = field(default_factory=list)
     chats: list[Arrival] = field(default_factory=list)
 
     def tables(self, keys: list[str]) -> dict[str, pa.Table]:
@@ -55,8 +57,13 @@ class VoiceRecord:
         return {
             "call": table("call", [_call_row(call, keys) for call in self.calls]),
             "ring_no_answer": table("ring_no_answer", self.missed),
-            "agent_state": table("agent_state", sorted(self.states, key=lambda state: (state[2], state[0], -state[3]))),
+            "agent_state": table("agent_state", sorted(self.states, key=_in_order)),
         }
+
+
+def _in_order(state: tuple[str, str, int, int | None]) -> tuple[int, str, float]:
+    agent, _, start, end = state
+    return start, agent, -math.inf if end is None else -end
 
 
 def _call_row(call: Call, keys: list[str]) -> tuple[Any, ...]:
@@ -68,6 +75,7 @@ def _call_row(call: Call, keys: list[str]) -> tuple[Any, ...]:
         call.issue.number if call.issue else None,
         call.queued_at,
         call.outcome,
+        call.rang_at,
         call.answered_at,
         call.ended_at,
         keys[call.seat.agent] if call.seat else None,
@@ -85,6 +93,8 @@ def run_voice(scenario: Scenario, company: Company, arrivals: list[Arrival], cus
 class _Centre:
     def __init__(self, scenario: Scenario, company: Company, customers: int) -> None:
         self._rng = stream(scenario.seed, "voice")
+        # Apart, so that what is forgotten changes nothing else.
+        self._memory = stream(scenario.seed, "log-outs")
         self._closes_at = scenario.second(scenario.end)
         # A quiet centre dials as quietly as it is called.
         self._dial_gap_share = Scenario.model_fields["contacts_per_agent_day"].default / scenario.contacts_per_agent_day
@@ -174,6 +184,11 @@ class _Centre:
         if now > since:
             self._record.states.append((self._company.keys[seat.agent], state, since, now))
 
+    def _log_out(self, seat: Seat) -> None:
+        is_forgotten = self._memory.random() < _VOICE.forgotten_log_out_share
+        end = None if is_forgotten else int(self._env.now)
+        self._record.states.append((self._company.keys[seat.agent], "on_queue", seat.starts_at, end))
+
     def _pause(self, seat: Seat, state: str, seconds: int) -> Process:
         since = int(self._env.now)
         yield self._wait_until(min(since + seconds, seat.ends_at))
@@ -189,7 +204,7 @@ class _Centre:
                     yield from self._serve(seat, call)
             if seconds:
                 yield from self._pause(seat, state, seconds)
-        self._note(seat, "on_queue", seat.starts_at)
+        self._log_out(seat)
 
     def _idle(self, seat: Seat, due: simpy.Event) -> Generator[simpy.Event, Any, Call | None]:
         """Waits for a call, which it returns, or until something else is due."""
@@ -207,6 +222,9 @@ class _Centre:
         ring = _VOICE.missed_ring_seconds if is_missed else _VOICE.ring.draw(self._rng)
         yield self._wait_until(min(rang_at + ring, call.leaves_at))
         if call.leaves_at <= rang_at + ring:
+            if call.leaves_at > rang_at:
+                unheard = 1000 * (call.leaves_at - rang_at)
+                self._record.missed.append((call.number, self._company.keys[seat.agent], rang_at, unheard))
             self._give_up(call)
             return
         if is_missed:
@@ -214,7 +232,7 @@ class _Centre:
             self._route(call, is_first=True)
             yield self._env.timeout(_VOICE.after_missed_seconds)
             return
-        call.seat, call.outcome, call.answered_at = seat, "answered", int(self._env.now)
+        call.seat, call.outcome, call.rang_at, call.answered_at = seat, "answered", rang_at, int(self._env.now)
         yield from self._talk(seat, call)
 
     def _talk(self, seat: Seat, call: Call) -> Process:
@@ -262,7 +280,7 @@ class _Centre:
             self._note(seat, "outbound", since)
             if seconds:
                 yield from self._pause(seat, state, seconds)
-        self._note(seat, "on_queue", seat.starts_at)
+        self._log_out(seat)
 
     def _dial(self, seat: Seat) -> Process:
         rng, now = self._rng, int(self._env.now)

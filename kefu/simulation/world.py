@@ -50,17 +50,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     # --- telephone ---------------------------------------------------------------------------------------------------
     # outcome: answered, abandoned (caller gave up), timeout (left the queue by itself). ended_by: agent, caller or
     # transfer, NULL after a timeout. A transferred call is one row; transfer_to is the queue_id it went to and
-    # next_call_id the visit it made there. direction outbound has no queue and no wait: entered_at is when dialling
-    # began; a call nobody took is a timeout ended by the agent.
+    # next_call_id the visit it made there. rang_at is when the phone that was taken began to ring. direction outbound
+    # has no queue and no wait: entered_at is when dialling began; a call nobody took is a timeout ended by the agent.
     "call": _schema(
         call_id=_INT, direction=_TEXT, queue_id=_TEXT, customer_id=_INT, issue_id=_INT, entered_at=_AT, outcome=_TEXT,
-        answered_at=_AT, ended_at=_AT, agent_key=_TEXT, ended_by=_TEXT, transfer_to=_TEXT, next_call_id=_INT,
+        rang_at=_AT, answered_at=_AT, ended_at=_AT, agent_key=_TEXT, ended_by=_TEXT, transfer_to=_TEXT,
+        next_call_id=_INT,
     ),
-    # A member's phone that rang and was not taken, during the wait of a call.
+    # A member's phone that rang and was not taken, during the wait of a call; the caller may have given up meanwhile.
     "ring_no_answer": _schema(call_id=_INT, agent_key=_TEXT, started_at=_AT, ring_milliseconds=_INT),
     # What a telephone agent was, from log-in to log-out: on_queue (logged in, neither paused nor talking is not split
-    # out), and pauses within it: acw, break, lunch, meeting, training, outbound. Outbound calls lie inside a pause
-    # outbound; no other pause overlaps a call.
+    # out; ended_at is NULL when the log-out was forgotten), and pauses within it: acw, break, lunch, meeting, training,
+    # outbound. Outbound calls lie inside a pause outbound; no other pause overlaps a call.
     "agent_state": _schema(agent_key=_TEXT, state=_TEXT, started_at=_AT, ended_at=_AT),
     # --- chat (channel chat or desk) ---------------------------------------------------------------------------------
     # agent_key is the last owner, NULL when nobody accepted. closed_by: agent, visitor; NULL while open. A reopened

@@ -35,9 +35,11 @@ def test_every_dashboard_is_found_with_its_cards_and_files() -> None:
     site = load_site()
     assert [(one.key, len(one.cards), len(one.filters)) for one in site.dashboards] == [
         ("team_overview", 13, 3),
-        ("data_quality", 6, 0),
+        ("metrics", 8, 2),
+        ("operations", 5, 0),
+        ("data_quality", 11, 0),
     ]
-    assert len({entry.sql for _, entry in site.statements()}) == 17
+    assert len({entry.sql for _, entry in site.statements()}) == 28
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_every_dashboard_is_found_with_its_cards_and_files() -> None:
         ("team_overview.yml", "pub_kpi.team.team_key", "pub_kpi.team.team_id", "pub_kpi.team.team_id is not in"),
         ("team_overview.yml", "labels: score_status", "labels: mood", "no enumeration 'mood'"),
         ("data_quality/loads.sql", "pub_operations.load_status", "payroll.line", "reads payroll.line, which is not"),
-        ("site.yml", "dashboards: [team_overview, data_quality]", "dashboards: [team_overview]", "no card uses it"),
+        ("site.yml", "operations, data_quality]", "operations]", "no card uses it"),
     ],
 )
 def test_a_wrong_declaration_is_refused_and_named(
@@ -120,15 +122,18 @@ def test_a_filter_that_cannot_bind_is_found(
 def test_metabase_shows_words_and_reasons_instead_of_codes_and_nulls(owner: psycopg.Connection[Any]) -> None:
     site = load_site()
     cards = [entry for _, entry in site.statements() if isinstance(entry, Card)]
-    seen = 0
+    empty: set[str] = set()
     for card in cards:
         for language in spec.LANGUAGES:
             statement = query._OPTIONAL.sub("", query.for_metabase(site, card, language))
             cursor = owner.execute(statement)  # type: ignore[call-overload]
             titles = [column.name for column in cursor.description or ()]
             assert len(set(titles)) == len(titles), f"{card.key}: Metabase needs distinct titles, found {titles}"
-            seen += len(cursor.fetchall()) > 0
-    assert seen == 2 * len(cards) == 40
+            if not cursor.fetchall():
+                empty.add(card.key)
+    assert len(cards) == 38
+    # The small dataset holds no metric of these dimensions.
+    assert empty == {"resolution", "sales", "bot"}
 
     headline = {
         (row[0], row[1]): row[2:]

@@ -42,7 +42,7 @@ def test_daily_publishes_what_the_command_line_publishes(
         ("daily", "succeeded", {"period_id": PERIOD_ID, "window": None})
     ]
     assert _fetch(platform.warehouse, "select count(*), count(window_start), sum(read_count) > 0 from ops.load") == [
-        (26, 0, True)
+        (54, 0, True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Recompute the first metrics from the raw recordings, without using anything of this project.
+"""Recompute every metric the recordings hold data for, without using anything of this project.
 
 The warehouse's numbers are compared with these. The script therefore reads the files exactly as the recorded servers
 wrote them (Asterisk's queue_log and CDR file, Live Helper Chat's and Horilla's tables, two small sheets), uses the
@@ -11,7 +11,10 @@ Words used throughout:
 * an *instant* is a whole number of seconds since 1970-01-01 UTC;
 * a *business date* is the date a thing is booked on, in the site's time zone;
 * *TE* books on the end of the segment, *TS* on the start of the conversation, *TR* on the rated conversation's TE date;
-* *CS* credits the segment's own agent, *CL* the last agent with an effective segment, *CT* the queue and its team only.
+* *CS* credits the segment's own agent, *CL* the last agent with an effective segment, *CT* the queue and its team only;
+* an *outcome* is an ended conversation with an effective segment (TE, CL).
+
+What the recordings cannot show is listed with reasons in ``not_recomputed.yml``.
 
 Run ``python tests/independent/recompute.py [--samples DIR] [--json]``.
 """
@@ -28,7 +31,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -50,7 +55,19 @@ STALE_CLOSE_SECONDS = 7 * 24 * 3600
 RATING_WINDOW_SECONDS = 72 * 3600
 LONGEST_PUNCH_SECONDS = 16 * 3600
 CSAT_GOOD_FROM = 4
+CSAT_BAD_UP_TO = 2
 RATINGS_PER_CUSTOMER_AND_AGENT = 2
+LONGEST_TALK_SECONDS = 4 * 3600
+SERVICE_WINDOW_HOURS = range(9, 23)
+TURN_SECONDS = 30
+TURN_LONG_SECONDS = 180
+SLOW_TURN_SECONDS = 120
+SLOW_TURN_COUNT = 3
+RING_LIMIT_SECONDS = 2 * 5
+REPEAT_WINDOW_SECONDS = 7 * 24 * 3600
+FORGOTTEN_LOGOUT_SECONDS = 30 * 60
+CALLS_PER_MONTH = 600
+REVIEWS_PER_MONTH = 12
 
 TEAM_OF_QUEUE = {
     "svc-general": "general",
@@ -62,7 +79,21 @@ TEAM_OF_QUEUE = {
 }
 
 # Metrics that only count: they have no denominator (None in the row).
-COUNTS = frozenset({"conversations_handled", "calls_inbound_handled"})
+COUNTS = frozenset(
+    {
+        "conversations_handled", "conversations_assigned", "conversations_closed", "calls_inbound_handled",
+        "messages_sent_agent", "messages_received_customer", "talk_time_total", "slow_response_count",
+        "online_duration",
+    }
+)  # fmt: skip
+# Different things, counted anew for every range of days: days do not add up.
+DISTINCT = frozenset({"unique_customers_served"})
+# The smallest value that so great a share of all values does not exceed (nearest rank).
+PERCENTILES = {"first_response_median": Fraction(1, 2), "first_response_p90": Fraction(9, 10)}
+# Computed by a function of its own: no fraction of sums.
+DISPERSIONS = frozenset({"workload_balance_index"})
+# Metrics of whole months and periods only.
+NOT_DAILY = frozenset({"calls_inbound_over_baseline", "qa_sample_completion", "agent_attrition"})
 
 Number = int | Fraction
 Record = dict[str, str]
@@ -71,8 +102,9 @@ Record = dict[str, str]
 class Row(NamedTuple):
     """One number of the output.
 
-    ``unit_kind`` is agent, team, queue or site; ``business_date`` an ISO date or ``period``; ``numerator`` and
-    ``denominator`` are exact (the denominator is None for a count); ``n`` is the number of things observed.
+    ``unit_kind`` is agent, team, queue or site; ``business_date`` an ISO date, an ISO week (``2026-W45``), a month
+    (``2026-11``) or ``period``; ``numerator`` and ``denominator`` are exact (the denominator is None for a count, and
+    for a percentile, whose value is the numerator); ``n`` is the number of things observed.
     """
 
     unit_kind: str
@@ -212,6 +244,39 @@ def on_duty_seconds(roster: Roster, agent: str, start: int, end: int) -> int:
     return max(0, end - start)
 
 
+Spans = list[tuple[int, int]]
+
+
+def union(spans: Iterable[tuple[int, int]]) -> Spans:
+    """The same time without overlaps, in order."""
+    joined: Spans = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        elif end > start:
+            joined.append((start, end))
+    return joined
+
+
+def common(one: Iterable[tuple[int, int]], other: Iterable[tuple[int, int]]) -> Spans:
+    """The time that lies in both."""
+    pairs = [(max(a, c), min(b, d)) for a, b in union(one) for c, d in union(other)]
+    return [(start, end) for start, end in pairs if start < end]
+
+
+def without(spans: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]) -> Spans:
+    """The time of the first that lies in none of the others."""
+    left = union(spans)
+    for start, end in union(others):
+        left = [part for a, b in left for part in ((a, min(b, start)), (max(a, end), b)) if part[0] < part[1]]
+    return left
+
+
+def length(spans: Iterable[tuple[int, int]]) -> int:
+    """Seconds in all, overlaps once."""
+    return sum(end - start for start, end in union(spans))
+
+
 # --- the ledger: where numbers are added up --------------------------------------------------------------------------
 
 
@@ -221,6 +286,7 @@ class Ledger:
     def __init__(self, people: People) -> None:
         self._people = people
         self._sums: dict[tuple[str, str, str, str, date], tuple[Number, Number, int]] = {}
+        self._kept: dict[tuple[str, str, str, str, date], list[str | int]] = defaultdict(list)
 
     def add(
         self,
@@ -237,18 +303,24 @@ class Ledger:
         old = self._sums.get(key, (0, 0, 0))
         self._sums[key] = (old[0] + numerator, old[1] + denominator, old[2] + n)
 
+    def keep(self, unit: tuple[str, str], channel: str, metric: str, day: date, value: str | int) -> None:
+        """Keep a value of one unit, for what cannot be added up: different customers, percentiles."""
+        self._kept[(*unit, channel, metric, day)].append(value)
+
     def team_of(self, agent: str) -> str:
-        """The agent's team; empty for the supervisor and for work of nobody we know."""
-        return self._people.by_key[agent].team if agent in self._people.by_key else ""
+        """The agent's team; ``unassigned`` for the supervisor, who has none, and for work of nobody we know."""
+        return (self._people.by_key[agent].team if agent in self._people.by_key else "") or "unassigned"
+
+    def units_of(self, agent: str) -> list[tuple[str, str]]:
+        """The agent, the agent's team and the site."""
+        return [("agent", agent), ("team", self.team_of(agent)), ("site", "site")]
 
     def credit_agent(
         self, agent: str, channel: str, metric: str, day: date, numerator: Number, denominator: Number, n: int
     ) -> None:
         """Add to an agent, to the agent's team and to the site."""
-        self.add(("agent", agent), channel, metric, day, numerator, denominator, n)
-        if self.team_of(agent):
-            self.add(("team", self.team_of(agent)), channel, metric, day, numerator, denominator, n)
-        self.add(("site", "site"), channel, metric, day, numerator, denominator, n)
+        for unit in self.units_of(agent):
+            self.add(unit, channel, metric, day, numerator, denominator, n)
 
     def credit_team(
         self, team: str, channel: str, metric: str, day: date, numerator: Number, denominator: Number, n: int
@@ -258,25 +330,45 @@ class Ledger:
         self.add(("site", "site"), channel, metric, day, numerator, denominator, n)
 
     def rows(self) -> list[Row]:
-        """The result: every unit per day and per period (the site per period only), and channel ``all``.
+        """The result: every unit per day, ISO week, month and period, and channel ``all``.
 
-        ``all`` is voice plus chat; measures without a channel stay under ``none``. Days outside the period are left
-        out, and so is every row whose numerator and denominator are both 0.
+        ``all`` is voice plus chat; measures without a channel stay under ``none``. Every row whose numerator and
+        denominator are both 0 is left out.
         """
         totals: dict[tuple[str, str, str, str, str], tuple[Number, Number, int]] = defaultdict(lambda: (0, 0, 0))
         for (kind, key, channel, metric, day), (numerator, denominator, n) in self._sums.items():
-            if not PERIOD_FIRST_DATE <= day <= PERIOD_LAST_DATE:
-                continue
-            for reported_channel in (channel,) if channel == "none" else (channel, "all"):
-                for reported_date in ("period",) if kind == "site" else (day.isoformat(), "period"):
-                    cell = (kind, key, reported_channel, metric, reported_date)
-                    old = totals[cell]
-                    totals[cell] = (old[0] + numerator, old[1] + denominator, old[2] + n)
+            for cell in cells(kind, key, channel, metric, day):
+                old = totals[cell]
+                totals[cell] = (old[0] + numerator, old[1] + denominator, old[2] + n)
+        kept: dict[tuple[str, str, str, str, str], list[str | int]] = defaultdict(list)
+        for (kind, key, channel, metric, day), values in self._kept.items():
+            for cell in cells(kind, key, channel, metric, day):
+                kept[cell] += values
+        for cell, values in kept.items():
+            if cell[3] in DISTINCT:
+                totals[cell] = (len(set(values)), 0, len(set(values)))
+            else:
+                ordered = sorted(value for value in values if isinstance(value, int))
+                totals[cell] = (ordered[ceil(PERCENTILES[cell[3]] * len(ordered)) - 1], 0, len(ordered))
+        without_denominator = COUNTS | DISTINCT | PERCENTILES.keys()
         return sorted(
-            Row(*cell, numerator, None if cell[3] in COUNTS else denominator, n)
+            Row(*cell, numerator, None if cell[3] in without_denominator else denominator, n)
             for cell, (numerator, denominator, n) in totals.items()
             if numerator or denominator
         )
+
+
+def cells(kind: str, key: str, channel: str, metric: str, day: date) -> Iterator[tuple[str, str, str, str, str]]:
+    """Where something of a day is shown: its channel and all channels; its day, week, month and the period."""
+    year, week, _ = day.isocalendar()
+    ranges = [f"{day:%Y-%m}"]
+    if metric not in NOT_DAILY:
+        ranges += [day.isoformat(), f"{year}-W{week:02}"]
+    if PERIOD_FIRST_DATE <= day <= PERIOD_LAST_DATE:
+        ranges.append("period")
+    for reported_channel in (channel,) if channel == "none" else (channel, "all"):
+        for reported_range in ranges:
+            yield kind, key, reported_channel, metric, reported_range
 
 
 # --- HR: roster and attendance ---------------------------------------------------------------------------------------
@@ -288,13 +380,41 @@ class AttendanceDay(NamedTuple):
     required_seconds: int
     punches: list[tuple[int, int | None]]
 
+    def is_contradicted(self) -> bool:
+        """Whether a clock-out is missing or a punch lasted more than 16 hours."""
+        return any(end is None or end - begin > LONGEST_PUNCH_SECONDS for begin, end in self.punches)
+
+    def attended_seconds(self, shift: Shift) -> int:
+        """Seconds covered by punches inside the shift, at most the required ones."""
+        closed = [(begin, end) for begin, end in self.punches if end is not None]
+        return min(self.required_seconds, sum(shift.overlap(begin, end) for begin, end in closed))
+
 
 class HumanResources(NamedTuple):
-    """Roster, attendance days and leave dates, all by agent key and date."""
+    """Roster, attendance days and leave dates, all by agent key and date; ``leave`` says how many seconds are paid."""
 
     roster: Roster
     days: dict[tuple[str, date], AttendanceDay]
-    leave: set[tuple[str, date]]
+    leave: dict[tuple[str, date], int]
+
+    def rostered(self) -> Iterator[tuple[str, date]]:
+        """Days on which somebody is due to work, or would be without the leave; days that require nothing are not."""
+        for agent, shifts in self.roster.items():
+            for day in shifts:
+                if (agent, day) in self.leave or self.days[agent, day].required_seconds:
+                    yield agent, day
+
+    def counted(self) -> Iterator[tuple[str, date]]:
+        """Rostered days that count: not those with any approved leave, nor contradicted ones."""
+        for agent, day in self.rostered():
+            if (agent, day) not in self.leave and not self.days[agent, day].is_contradicted():
+                yield agent, day
+
+
+def clock_seconds(text: str) -> int:
+    """Seconds of a length such as ``08:30``."""
+    hours, minutes = text.split(":")
+    return int(hours) * 3600 + int(minutes) * 60
 
 
 def load_hr(samples: Path, people: People) -> HumanResources:
@@ -315,6 +435,8 @@ def load_hr(samples: Path, people: People) -> HumanResources:
         (line["shift_id_id"], weekday_name[line["day_id"]]): line
         for line in read_table(database, "base_employeeshiftschedule")
     }
+
+    is_paid = {line["id"]: line["payment"] == "paid" for line in read_table(database, "leave_leavetype")}
 
     def shift_on(shift_id: str, day: date) -> Shift | None:
         schedule = schedules.get((shift_id, day.strftime("%A").lower()))
@@ -337,8 +459,7 @@ def load_hr(samples: Path, people: People) -> HumanResources:
         if agent is None:
             continue
         day = date.fromisoformat(line["attendance_date"])
-        hours, minutes = line["minimum_hour"].split(":")
-        required = int(hours) * 3600 + int(minutes) * 60
+        required = clock_seconds(line["minimum_hour"])
         days[agent, day] = AttendanceDay(required, punches[line["employee_id_id"], line["attendance_date"]])
         if shift := shift_on(line["shift_id_id"], day):
             roster[agent][day] = shift
@@ -348,16 +469,21 @@ def load_hr(samples: Path, people: People) -> HumanResources:
         for line in read_table(database, "employee_historicalemployeeworkinformation")
         if line["shift_id_id"]
     )
-    leave: set[tuple[str, date]] = set()
+    leave: dict[tuple[str, date], int] = {}
     for line in read_table(database, "leave_leaverequest"):
         agent = people.by_hr_employee_id.get(line["employee_id_id"])
         if agent is None or line["status"] != "approved":
             continue
         day, last = date.fromisoformat(line["start_date"]), date.fromisoformat(line["end_date"])
         while day <= last:
-            leave.add((agent, day))
             end_of_day = local_instant(day + timedelta(days=1), time(0))
             held = [entry[3] for entry in history if entry[2] == line["employee_id_id"] and entry[0] < end_of_day]
+            if (agent, day) in days:
+                required = days[agent, day].required_seconds
+            else:
+                schedule = schedules.get((held[-1], day.strftime("%A").lower())) if held else None
+                required = clock_seconds(schedule["minimum_working_hour"]) if schedule else 0
+            leave[agent, day] = required if is_paid[line["leave_type_id_id"]] else 0
             if held and day not in roster[agent] and (shift := shift_on(held[-1], day)):
                 roster[agent][day] = shift
             day += timedelta(days=1)
@@ -371,15 +497,62 @@ def attendance_rate(ledger: Ledger, hr: HumanResources) -> None:
     with any approved leave, days that require nothing, and contradictions, that is a missing clock-out or a punch of
     more than 16 hours. Booked on the shift's date, credited to the person.
     """
-    for (agent, day), attendance in hr.days.items():
-        shift = hr.roster.get(agent, {}).get(day)
-        if shift is None or not attendance.required_seconds or (agent, day) in hr.leave:
-            continue
-        closed = [(begin, end) for begin, end in attendance.punches if end is not None]
-        if len(closed) < len(attendance.punches) or any(e - b > LONGEST_PUNCH_SECONDS for b, e in closed):
-            continue
-        attended = min(attendance.required_seconds, sum(shift.overlap(begin, end) for begin, end in closed))
+    for agent, day in hr.counted():
+        attendance = hr.days[agent, day]
+        attended = attendance.attended_seconds(hr.roster[agent][day])
         ledger.credit_agent(agent, "none", "attendance_rate", day, attended, attendance.required_seconds, 1)
+
+
+def shrinkage(ledger: Ledger, hr: HumanResources) -> None:
+    """shrinkage of teams and the site: paid seconds in which nobody was available / paid seconds, per rostered day.
+
+    Paid are the required seconds, those of approved paid leave too; available are the attended ones, none on leave.
+    Contradicted days and days that are still to come are left out. The telephone's pauses take nothing away here: the
+    one day with a telephone requires nothing of anybody at work.
+    """
+    counted = set(hr.counted())
+    for agent, day in hr.rostered():
+        if day >= local_date(AS_OF):
+            continue
+        available = 0
+        if (agent, day) in hr.leave:
+            paid = hr.leave[agent, day]
+        elif (agent, day) in counted:
+            paid = hr.days[agent, day].required_seconds
+            available = hr.days[agent, day].attended_seconds(hr.roster[agent][day])
+        else:
+            continue
+        ledger.credit_team(ledger.team_of(agent), "none", "shrinkage", day, paid - available, paid, 1)
+
+
+def agent_attrition(ledger: Ledger, samples: Path) -> None:
+    """agent_attrition of teams and the site: people who left / days on which somebody was employed in a team.
+
+    From the day of hire to the day of leaving, or to the date of the as-of instant, in the months of the period.
+    Horilla has no day of leaving; the contract's end is it for those who are no longer active. Shown for months and the
+    period only; the published value is 30 times the fraction.
+    """
+    database = samples / "hr" / "horilla_hr.sqlite3"
+    badge_of = {line["id"]: line for line in read_table(database, "employee_employee")}
+    for line in read_table(database, "employee_employeeworkinformation"):
+        person = badge_of[line["employee_id_id"]]
+        team = ledger.team_of(person["badge_id"])
+        is_gone = person["is_active"] == "0" and line["contract_end_date"]
+        last = date.fromisoformat(line["contract_end_date"]) if is_gone else None
+        day = max(date.fromisoformat(line["date_joining"]), PERIOD_FIRST_DATE.replace(day=1))
+        while team != "unassigned" and day <= (last or local_date(AS_OF)):
+            ledger.credit_team(team, "none", "agent_attrition", day, int(day == last), 1, 1)
+            day += timedelta(days=1)
+
+
+def monthly_quota(ledger: Ledger, hr: HumanResources, metric: str, channel: str, quota: int, count_days: bool) -> None:
+    """The agent's share of a month's number, as denominator of a metric: quota / rostered days, on days that count."""
+    rostered: dict[tuple[str, int, int], int] = defaultdict(int)
+    for agent, day in hr.rostered():
+        rostered[agent, day.year, day.month] += 1
+    for agent, day in hr.counted():
+        share = Fraction(quota, rostered[agent, day.year, day.month])
+        ledger.add(("agent", agent), channel, metric, day, 0, share, int(count_days))
 
 
 # --- telephony: queue_log and the CDR file ---------------------------------------------------------------------------
@@ -495,13 +668,26 @@ def queue_visits(log: list[LogLine], people: People) -> list[Visit]:
     return visits
 
 
-def acw_states(log: list[LogLine], people: People) -> Iterator[tuple[str, int, int]]:
-    """Every closed after-call-work state as (agent, start, end).
+class Pause(NamedTuple):
+    """A pause of an agent in the queue ``scope`` or in ``all``; ``end`` is None when the log does not say.
+
+    ``reason`` is empty when none was given.
+    """
+
+    agent: str
+    scope: str
+    reason: str
+    start: int
+    end: int | None
+
+
+def pauses(log: list[LogLine], people: People) -> list[Pause]:
+    """Every pause of every agent.
 
     A pause of all queues writes PAUSEALL and then PAUSE for each queue in the same second; these echoes are dropped,
     and the same for UNPAUSEALL. What remains has a scope: one queue for a stand-alone PAUSE or UNPAUSE, ``all``
     otherwise. A state lasts until the agent's next event of the same scope; PAUSEALL, UNPAUSEALL and leaving the last
-    queue end every scope. A second pause with another reason is a change of state. A state without an end is left out.
+    queue end every scope. A second pause with another reason is a change of state.
     """
     all_queue_seconds = {
         (line.agent, line.event.removesuffix("ALL"), line.instant)
@@ -509,11 +695,12 @@ def acw_states(log: list[LogLine], people: People) -> Iterator[tuple[str, int, i
         if line.event in ("PAUSEALL", "UNPAUSEALL")
     }
     member_of: dict[str, set[str]] = defaultdict(set)
-    states: dict[str, dict[str, tuple[str, int]]] = defaultdict(dict)  # agent -> scope -> (reason or event, start)
+    running: dict[str, dict[str, tuple[str, int]]] = defaultdict(dict)  # agent -> scope -> (reason, start)
+    found = []
     for line in log:
-        running = states[line.agent]
+        agent = people.by_pbx_name.get(line.agent, "unmapped")
         if line.event in ("PAUSEALL", "UNPAUSEALL"):
-            ended, scope = list(running), "all"
+            ended, scope = list(running[line.agent]), "all"
         elif line.event in ("PAUSE", "UNPAUSE"):
             if (line.agent, line.event, line.instant) in all_queue_seconds:
                 continue
@@ -525,15 +712,49 @@ def acw_states(log: list[LogLine], people: People) -> Iterator[tuple[str, int, i
             member_of[line.agent].discard(line.queue)
             if member_of[line.agent]:
                 continue
-            ended, scope = list(running), "all"
+            ended, scope = list(running[line.agent]), "all"
         else:
             continue
         for ended_scope in ended:
-            reason, start = running.pop(ended_scope, ("", 0))
-            if reason == "acw":
-                yield people.by_pbx_name.get(line.agent, "unmapped"), start, line.instant
-        is_pause = line.event in ("PAUSE", "PAUSEALL")
-        running[scope] = (line.data[0] if is_pause and line.data else f"({line.event})", line.instant)
+            if ended_scope in running[line.agent]:
+                found.append(Pause(agent, ended_scope, *running[line.agent].pop(ended_scope), line.instant))
+        if line.event in ("PAUSE", "PAUSEALL"):
+            running[line.agent][scope] = (line.data[0] if line.data else "", line.instant)
+    for name, scopes in running.items():
+        agent = people.by_pbx_name.get(name, "unmapped")
+        found += [Pause(agent, scope, reason, start, None) for scope, (reason, start) in scopes.items()]
+    return found
+
+
+def acw_states(log: list[LogLine], people: People) -> Iterator[tuple[str, int, int]]:
+    """Every after-call-work state as (agent, start, end). A state without an end has no length and is left out."""
+    for pause in pauses(log, people):
+        if pause.reason == "acw" and pause.end is not None:
+            yield pause.agent, pause.start, pause.end
+
+
+def ring_metrics(ledger: Ledger, log: list[LogLine], people: People, roster: Roster) -> None:
+    """answer_rate and answer_within_rings_rate: rings answered (within 10 seconds) / rings, for the agent that rang.
+
+    CONNECT tells how long the telephone rang in seconds, RINGNOANSWER in milliseconds. A ring that was not answered and
+    stopped within 10 seconds is left out: the caller hung up or another telephone took the call. Booked on the ring's
+    start. A RINGCANCELED is no ring.
+    """
+    for line in log:
+        if line.event == "CONNECT":
+            ringing = int(line.data[2]) * 1000
+        elif line.event == "RINGNOANSWER":
+            ringing = int(line.data[0])
+        else:
+            continue
+        is_answered, limit = line.event == "CONNECT", RING_LIMIT_SECONDS * 1000
+        if not is_answered and ringing < limit:
+            continue
+        agent, start = people.by_pbx_name.get(line.agent, "unmapped"), line.instant - ringing // 1000
+        day = business_date(roster, agent, start, start)
+        ledger.credit_agent(agent, "voice", "answer_rate", day, int(is_answered), 1, 1)
+        in_time = int(is_answered and ringing <= limit)
+        ledger.credit_agent(agent, "voice", "answer_within_rings_rate", day, in_time, 1, 1)
 
 
 # --- chat: Live Helper Chat's tables ---------------------------------------------------------------------------------
@@ -555,6 +776,7 @@ class Chat(NamedTuple):
 
     ``accepted_at`` is None when nobody took it; ``owners`` are the owners in order and ``assigned`` the instants at
     which they became owner; ``ended_at`` is None while it is open; ``left_at`` is when the visitor left, or None.
+    ``is_silent_end`` says that nobody closed it: only the rule of silence did.
     """
 
     chat_id: str
@@ -567,6 +789,14 @@ class Chat(NamedTuple):
     owners: list[str]
     assigned: list[int]
     messages: list[Message]
+    is_bot_in_charge: bool
+    is_silent_end: bool
+
+    def first_reply(self) -> Message | None:
+        """The first human message after the customer's first one."""
+        asked = next((index for index, message in enumerate(self.messages) if message.author is None), None)
+        later = [] if asked is None else self.messages[asked:]
+        return next((message for message in later if message.author is not None), None)
 
 
 TRANSFER = re.compile(
@@ -669,6 +899,8 @@ def load_chats(tables: dict[str, list[Record]], people: People) -> list[Chat]:
                 owners=owners,
                 assigned=[] if accepted_at is None else [accepted_at, *(instant for instant, _, _ in transfers)],
                 messages=messages,
+                is_bot_in_charge=int(line["gbot_id"]) > 0,
+                is_silent_end=not int(line["cls_time"]) and ended_at is not None,
             )
         )
     return chats
@@ -768,30 +1000,195 @@ def last_effective(segments: Iterable[Segment]) -> dict[tuple[str, str], Segment
     return last
 
 
+class Conversation(NamedTuple):
+    """One contact of a customer by either channel; ``ended_at`` is None while it is open, ``customer`` empty when
+    unknown.
+    """
+
+    customer: str
+    started_at: int
+    ended_at: int | None
+
+
+def conversations(visits: list[Visit], chats: list[Chat]) -> dict[tuple[str, str], Conversation]:
+    """Calls and chats by (channel, conversation).
+
+    A call begins with its first queue visit and ends with the last of them; while one of them is open, so is the call.
+    The caller of the first visit is the customer.
+    """
+    found: dict[tuple[str, str], Conversation] = {}
+    for visit in visits:
+        old = found.get(("voice", visit.callid))
+        customer, started_at, ended_at = old or (international(visit.caller), visit.entered_at, visit.end)
+        if ended_at is not None:
+            ended_at = None if visit.end is None else max(ended_at, visit.end)
+        found["voice", visit.callid] = Conversation(customer, started_at, ended_at)
+    for chat in chats:
+        found["chat", chat.chat_id] = Conversation(chat.customer, chat.started_at, chat.ended_at)
+    return found
+
+
 # --- metrics on segments ---------------------------------------------------------------------------------------------
 
 
-def conversations_handled(ledger: Ledger, segments: list[Segment]) -> None:
-    """Distinct conversations with an effective segment of the agent (of the team, of the site).
-
-    Each is booked once per unit, on the business date of that unit's last effective segment in it.
-    """
+def last_of_units(ledger: Ledger, segments: Iterable[Segment]) -> dict[tuple[str, str, str, str], Segment]:
+    """The last of these segments by unit (kind, key), channel and conversation."""
     last: dict[tuple[str, str, str, str], Segment] = {}
     for segment in sorted(segments, key=lambda s: (s.end, s.position)):
-        if not segment.effective:
-            continue
-        for kind, key in (("agent", segment.agent), ("team", ledger.team_of(segment.agent)), ("site", "site")):
-            if key:
-                last[kind, key, segment.channel, segment.conversation] = segment
-    for (kind, key, channel, _), segment in last.items():
+        for kind, key in ledger.units_of(segment.agent):
+            last[kind, key, segment.channel, segment.conversation] = segment
+    return last
+
+
+def conversations_handled(
+    ledger: Ledger, segments: list[Segment], contacts: dict[tuple[str, str], Conversation]
+) -> None:
+    """conversations_handled and unique_customers_served.
+
+    * Distinct conversations with an effective segment of the agent (of the team, of the site), each booked once per
+      unit, on the business date of that unit's last effective segment in it;
+    * the different known customers of these conversations.
+    """
+    effective = [segment for segment in segments if segment.effective]
+    for (kind, key, channel, conversation), segment in last_of_units(ledger, effective).items():
         ledger.add((kind, key), channel, "conversations_handled", segment.day, 1, 0, 1)
+        if customer := contacts[channel, conversation].customer:
+            ledger.keep((kind, key), channel, "unique_customers_served", segment.day, customer)
+
+
+def conversations_assigned(ledger: Ledger, visits: list[Visit], chats: list[Chat], roster: Roster) -> None:
+    """Distinct conversations assigned to the unit: answered calls, chats accepted or transferred to it; open ones too.
+
+    Booked on the business date of the unit's first assignment.
+    """
+    assigned = [
+        (visit.connected_at, "voice", visit.callid, visit.agent)
+        for visit in visits
+        if visit.connected_at is not None and visit.agent is not None
+    ]
+    assigned += [
+        (start, "chat", chat.chat_id, agent)
+        for chat in chats
+        for agent, start in zip(chat.owners, chat.assigned, strict=True)
+    ]
+    seen: set[tuple[str, str, str, str]] = set()
+    for start, channel, conversation, agent in sorted(assigned):
+        for kind, key in ledger.units_of(agent):
+            if (kind, key, channel, conversation) not in seen:
+                seen.add((kind, key, channel, conversation))
+                day = business_date(roster, agent, start, start)
+                ledger.add((kind, key), channel, "conversations_assigned", day, 1, 0, 1)
+
+
+def effective_conversation_rate(ledger: Ledger, segments: list[Segment], chats: list[Chat]) -> None:
+    """Conversations with an effective segment of the unit / those with an ended segment of the unit.
+
+    Left out: not effective, and the visitor left less than 5 seconds after the unit's first assignment, or before it.
+    Booked on the unit's last ended segment.
+    """
+    left_at = {chat.chat_id: chat.left_at for chat in chats}
+    effective: set[tuple[str, str, str, str]] = set()
+    first_start: dict[tuple[str, str, str, str], int] = {}
+    for segment in sorted(segments, key=lambda s: (s.start, s.position)):
+        for kind, key in ledger.units_of(segment.agent):
+            cell = (kind, key, segment.channel, segment.conversation)
+            first_start.setdefault(cell, segment.start)
+            if segment.effective:
+                effective.add(cell)
+    for cell, segment in last_of_units(ledger, segments).items():
+        left = left_at.get(segment.conversation) if segment.channel == "chat" else None
+        if cell in effective or left is None or left - first_start[cell] >= SHORT_ABANDON_SECONDS:
+            kind, key, channel, _ = cell
+            metric = "effective_conversation_rate"
+            ledger.add((kind, key), channel, metric, segment.day, int(cell in effective), 1, 1)
+
+
+def outcomes(
+    segments: list[Segment], contacts: dict[tuple[str, str], Conversation]
+) -> list[tuple[Segment, Conversation]]:
+    """Ended conversations with the last effective segment of each."""
+    return [
+        (segment, contacts[conversation])
+        for conversation, segment in last_effective(segments).items()
+        if contacts[conversation].ended_at is not None
+    ]
+
+
+def outcome_metrics(
+    ledger: Ledger, segments: list[Segment], contacts: dict[tuple[str, str], Conversation], chats: list[Chat]
+) -> None:
+    """conversations_closed, avg_session_duration, fcr_repeat and repeat_contact_rate (TE, CL).
+
+    * conversations_closed: outcomes;
+    * avg_session_duration: from the first human reply to the end of a chat / outcomes with a reply, without those that
+      only the rule of silence closed;
+    * repeat_contact_rate: outcomes after which the same customer began another conversation within 7 days, by either
+      channel / outcomes of known customers whose 7 days are over. Nothing tells the issue of a contact here, so every
+      contact may be about the same; nothing is reopened.
+    * fcr_repeat: the others / the same.
+    """
+    starts: dict[str, list[int]] = defaultdict(list)
+    for contact in contacts.values():
+        starts[contact.customer].append(contact.started_at)
+    replies = {chat.chat_id: chat.first_reply() for chat in chats if not chat.is_silent_end}
+    for segment, contact in outcomes(segments, contacts):
+        agent, channel, day, end = segment.agent, segment.channel, segment.day, contact.ended_at
+        assert end is not None
+        ledger.credit_agent(agent, channel, "conversations_closed", day, 1, 0, 1)
+        if channel == "chat" and (reply := replies.get(segment.conversation)):
+            ledger.credit_agent(agent, "chat", "avg_session_duration", day, end - reply.instant, 1, 1)
+        if contact.customer and end + REPEAT_WINDOW_SECONDS <= AS_OF:
+            again = any(end < start <= end + REPEAT_WINDOW_SECONDS for start in starts[contact.customer])
+            ledger.credit_agent(agent, channel, "fcr_repeat", day, int(not again), 1, 1)
+            ledger.credit_agent(agent, channel, "repeat_contact_rate", day, int(again), 1, 1)
 
 
 def calls_inbound_handled(ledger: Ledger, segments: list[Segment]) -> None:
-    """Answered queue visits that have ended (TE, CS). A call answered in two queues counts in both."""
+    """calls_inbound_handled, talk_time_total and the calls of calls_inbound_over_baseline (TE, CS).
+
+    * Answered queue visits that have ended. A call answered in two queues counts in both.
+    * Their talk time, hold included; a leg above 4 hours is bad data and left out.
+    """
     for segment in segments:
-        if segment.channel == "voice":
-            ledger.credit_agent(segment.agent, "voice", "calls_inbound_handled", segment.day, 1, 0, 1)
+        if segment.channel != "voice":
+            continue
+        ledger.credit_agent(segment.agent, "voice", "calls_inbound_handled", segment.day, 1, 0, 1)
+        ledger.add(("agent", segment.agent), "voice", "calls_inbound_over_baseline", segment.day, 1, 0, 1)
+        if segment.handle_seconds <= LONGEST_TALK_SECONDS:
+            ledger.credit_agent(segment.agent, "voice", "talk_time_total", segment.day, segment.handle_seconds, 0, 1)
+
+
+def messages(ledger: Ledger, segments: list[Segment], chats: list[Chat]) -> None:
+    """messages_sent_agent, messages_received_customer and qa_ratio (TE, CS), over chat segments that have ended.
+
+    The owner's own human messages in the segment, and the customer's messages placed in it.
+    """
+    chat_by_id = {chat.chat_id: chat for chat in chats}
+    for segment in segments:
+        if segment.channel == "chat":
+            inside = [m for m in chat_by_id[segment.conversation].messages if m.segment == segment.position]
+            sent = sum(m.author == segment.agent for m in inside)
+            received = sum(m.author is None for m in inside)
+            agent, day = segment.agent, segment.day
+            ledger.credit_agent(agent, "chat", "messages_sent_agent", day, sent, 0, sent)
+            ledger.credit_agent(agent, "chat", "messages_received_customer", day, received, 0, received)
+            ledger.credit_agent(agent, "chat", "qa_ratio", day, sent, received, received)
+
+
+def concurrent_avg(ledger: Ledger, segments: list[Segment], chats: list[Chat]) -> None:
+    """Seconds of ended chat segments / seconds with at least one of them open, per agent and business date.
+
+    A segment that only the rule of silence ended is left out: nobody had it open for those days.
+    """
+    silent = {(chat.chat_id, len(chat.owners) - 1) for chat in chats if chat.is_silent_end}
+    by_day: dict[tuple[str, date], list[Segment]] = defaultdict(list)
+    for segment in segments:
+        if segment.channel == "chat" and (segment.conversation, segment.position) not in silent:
+            by_day[segment.agent, segment.day].append(segment)
+    for (agent, day), found in by_day.items():
+        spans = [(segment.start, segment.end) for segment in found]
+        total = sum(end - start for start, end in spans)
+        ledger.credit_agent(agent, "chat", "concurrent_avg", day, total, length(union(spans)), len(found))
 
 
 def transfer_out_rate(ledger: Ledger, segments: list[Segment]) -> None:
@@ -877,13 +1274,14 @@ def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
 
 
 def queue_metrics(ledger: Ledger, stays: list[QueueStay]) -> None:
-    """service_level, abandonment_rate and asa; local date of entering, credited to the queue and the queue's team.
+    """service_level, abandonment_rate, asa and avg_abandon_time; local date of entering, for the queue and its team.
 
     A short abandon is one with a wait below 5 seconds.
 
     * service_level = answered within the threshold (20 s voice, 30 s chat) / (answered + abandoned that are not short);
     * abandonment_rate = abandoned that are not short / (offered - short abandons);
-    * asa = waiting time of the answered / answered.
+    * asa = waiting time of the answered / answered;
+    * avg_abandon_time = waiting time of the abandoned that are not short / these.
     """
     for stay in stays:
         waited = stay.wait_seconds or 0
@@ -896,6 +1294,8 @@ def queue_metrics(ledger: Ledger, stays: list[QueueStay]) -> None:
             numbers["service_level"] = (int(in_time), 1)
         if stay.answered:
             numbers["asa"] = (waited, 1)
+        if stay.abandoned:
+            numbers["avg_abandon_time"] = (waited, 1)
         for metric, (numerator, denominator) in numbers.items():
             ledger.add(("queue", stay.queue), stay.channel, metric, day, numerator, denominator, 1)
             ledger.credit_team(TEAM_OF_QUEUE[stay.queue], stay.channel, metric, day, numerator, denominator, 1)
@@ -905,27 +1305,32 @@ def queue_metrics(ledger: Ledger, stays: list[QueueStay]) -> None:
 
 
 def first_responses(ledger: Ledger, chats: list[Chat]) -> None:
-    """first_response_time and customer_first_response_time: a team's metrics, because operators take chats themselves.
+    """first_response_time, customer_first_response_time, first_response_median and first_response_p90.
+
+    A team's metrics, because operators take chats themselves.
 
     Per conversation with a customer message: from the first customer message to the first human message after it,
-    calendar seconds. The first is the share answered within 30 seconds, an unanswered conversation fails; the second is
-    the mean over the answered ones. A visitor who left within 5 seconds without an answer is not counted. Local date of
-    the start, credited to the queue's team.
+    calendar seconds. The first is the share answered within 30 seconds, an unanswered conversation fails; the others
+    are the mean, the median and the 90th percentile over the answered ones. A visitor who left within 5 seconds without
+    an answer is not counted. Local date of the start, credited to the queue's team.
     """
     for chat in chats:
-        asked = next((i for i, m in enumerate(chat.messages) if m.author is None), None)
+        asked = next((m for m in chat.messages if m.author is None), None)
         if asked is None:
             continue
-        reply = next((m for m in chat.messages[asked:] if m.author is not None), None)
+        reply = chat.first_reply()
         is_short_abandon = chat.left_at is not None and chat.left_at - chat.started_at < SHORT_ABANDON_SECONDS
         if reply is None and chat.accepted_at is None and is_short_abandon:
             continue
         team, day = TEAM_OF_QUEUE[chat.queue], local_date(chat.started_at)
-        seconds = reply.instant - chat.messages[asked].instant if reply else None
+        seconds = reply.instant - asked.instant if reply else None
         in_time = seconds is not None and seconds <= FIRST_RESPONSE_SECONDS
         ledger.credit_team(team, "chat", "first_response_time", day, int(in_time), 1, 1)
         if seconds is not None:
             ledger.credit_team(team, "chat", "customer_first_response_time", day, seconds, 1, 1)
+            for unit in (("team", team), ("site", "site")):
+                for metric in PERCENTILES:
+                    ledger.keep(unit, "chat", metric, day, seconds)
 
 
 def assignment_responses(ledger: Ledger, chats: list[Chat], segments: list[Segment], roster: Roster) -> None:
@@ -952,24 +1357,199 @@ def assignment_responses(ledger: Ledger, chats: list[Chat], segments: list[Segme
             ledger.credit_agent(segment.agent, "chat", "assignment_response_time", segment.day, int(in_time), 1, 1)
 
 
-def avg_response_time(ledger: Ledger, chats: list[Chat], segments: list[Segment], roster: Roster) -> None:
-    """avg_response_time: on-duty seconds over answered turns / answered turns.
+class Turn(NamedTuple):
+    """A run of customer messages and, where there is one, the next human message.
 
-    A turn is a run of customer messages and the next human message. Its clock starts at the later of the run's first
-    message and the assignment of the segment the reply stands in; credit goes to the author of the reply, on the
-    business date of that segment. Runs without a reply, and replies in segments that have not ended, are not counted.
+    ``owner`` is the author of the reply, or the owner of the segment the customer wrote in; None when nobody ever owned
+    the chat. ``segment`` is the ended segment the reply stands in. ``seconds`` are on-duty seconds of the reply's
+    author from the later of the run's first message and the assignment of that segment; None without a reply.
     """
+
+    chat: Chat
+    asked_at: int
+    owner: str | None
+    segment: Segment | None
+    seconds: int | None
+
+
+def turns(chats: list[Chat], segments: list[Segment], roster: Roster) -> Iterator[Turn]:
+    """All turns of all chats; a reply in a segment that has not ended is as none."""
     segment_at = {(s.conversation, s.position): s for s in segments if s.channel == "chat"}
     for chat in chats:
-        asked_at: int | None = None
+        asked: Message | None = None
         for message in chat.messages:
             if message.author is None:
-                asked_at = message.instant if asked_at is None else asked_at
-            elif asked_at is not None:
+                asked = asked or message
+            elif asked is not None:
                 if segment := segment_at.get((chat.chat_id, message.segment)):
-                    seconds = on_duty_seconds(roster, message.author, max(asked_at, segment.start), message.instant)
-                    ledger.credit_agent(message.author, "chat", "avg_response_time", segment.day, seconds, 1, 1)
-                asked_at = None
+                    start = max(asked.instant, segment.start)
+                    seconds = on_duty_seconds(roster, message.author, start, message.instant)
+                    yield Turn(chat, asked.instant, message.author, segment, seconds)
+                asked = None
+        if asked is not None:
+            owner = chat.owners[asked.segment] if chat.owners else None
+            yield Turn(chat, asked.instant, owner, None, None)
+
+
+def avg_response_time(ledger: Ledger, found: list[Turn]) -> None:
+    """avg_response_time: on-duty seconds over answered turns / answered turns.
+
+    Credit goes to the author of the reply, on the business date of the segment it stands in.
+    """
+    for turn in found:
+        if turn.segment is not None and turn.owner is not None and turn.seconds is not None:
+            ledger.credit_agent(turn.owner, "chat", "avg_response_time", turn.segment.day, turn.seconds, 1, 1)
+
+
+def is_in_service_window(instant: int) -> bool:
+    """Whether the site's wall shows 09:00 to 22:59."""
+    return datetime.fromtimestamp(instant, SITE_ZONE).hour in SERVICE_WINDOW_HOURS
+
+
+def response_within(ledger: Ledger, found: list[Turn]) -> None:
+    """response_within_threshold_rate and response_within_180s_rate: turns answered within 30 (180) seconds / turns.
+
+    Turns of chats that have ended, asked between 09:00 and 23:00, the unanswered ones included. Local date of the
+    chat's start, credited to the owner of the turn; where nobody ever owned the chat, to the queue's team.
+    """
+    for turn in found:
+        if turn.chat.ended_at is None or not is_in_service_window(turn.asked_at):
+            continue
+        day = local_date(turn.chat.started_at)
+        limits = {"response_within_threshold_rate": TURN_SECONDS, "response_within_180s_rate": TURN_LONG_SECONDS}
+        for metric, limit in limits.items():
+            in_time = int(turn.seconds is not None and turn.seconds <= limit)
+            if turn.owner is None:
+                ledger.credit_team(TEAM_OF_QUEUE[turn.chat.queue], "chat", metric, day, in_time, 1, 1)
+            else:
+                ledger.credit_agent(turn.owner, "chat", metric, day, in_time, 1, 1)
+
+
+def reply_rate(ledger: Ledger, chats: list[Chat], segments: list[Segment]) -> None:
+    """reply_rate of chats begun between 09:00 and 23:00, on the local date of their start.
+
+    * Agent: ended segments with a message of their owner / ended segments of chats with a customer message.
+    * Team of the queue, and site: chats with a human reply / chats with a customer message, open ones too.
+    """
+    asked = {c.chat_id: c for c in chats if any(m.author is None for m in c.messages)}
+    asked = {chat_id: chat for chat_id, chat in asked.items() if is_in_service_window(chat.started_at)}
+    for chat in asked.values():
+        replied, day = int(chat.first_reply() is not None), local_date(chat.started_at)
+        ledger.credit_team(TEAM_OF_QUEUE[chat.queue], "chat", "reply_rate", day, replied, 1, 1)
+    for segment in segments:
+        if segment.channel == "chat" and segment.conversation in asked:
+            chat = asked[segment.conversation]
+            own = any(m.author == segment.agent and m.segment == segment.position for m in chat.messages)
+            ledger.add(("agent", segment.agent), "chat", "reply_rate", local_date(chat.started_at), int(own), 1, 1)
+
+
+def slow_response_count(ledger: Ledger, found: list[Turn], segments: list[Segment]) -> None:
+    """Conversations handled in which the unit answered at least 3 turns later than 120 seconds, dated as these."""
+    slow: dict[tuple[str, str, str], int] = defaultdict(int)
+    for turn in found:
+        if turn.owner is not None and turn.seconds is not None and turn.seconds > SLOW_TURN_SECONDS:
+            for kind, key in ledger.units_of(turn.owner):
+                slow[kind, key, turn.chat.chat_id] += 1
+    handled = [segment for segment in segments if segment.effective and segment.channel == "chat"]
+    for (kind, key, channel, conversation), segment in last_of_units(ledger, handled).items():
+        if slow[kind, key, conversation] >= SLOW_TURN_COUNT:
+            ledger.add((kind, key), channel, "slow_response_count", segment.day, 1, 0, 1)
+
+
+def bot_and_human_share(ledger: Ledger, chats: list[Chat]) -> None:
+    """bot_share and human_share: chats only a bot had, and the others / all; local date of the start, queue's team.
+
+    The server names the bot in charge of a chat, and here there never was one. The auto-responder's text in every queue
+    is no bot: it answers nobody.
+    """
+    for chat in chats:
+        bot_only = chat.is_bot_in_charge and not any(m.author is not None for m in chat.messages)
+        team, day = TEAM_OF_QUEUE[chat.queue], local_date(chat.started_at)
+        ledger.credit_team(team, "chat", "bot_share", day, int(bot_only), 1, 1)
+        ledger.credit_team(team, "chat", "human_share", day, int(not bot_only), 1, 1)
+
+
+# --- time at the telephone -------------------------------------------------------------------------------------------
+
+
+class PhoneDay(NamedTuple):
+    """What an agent's day at the telephone consisted of, in spans that do not overlap."""
+
+    agent: str
+    day: date
+    signed_in: Spans
+    talk: Spans
+    acw: Spans
+    ready: Spans
+
+
+def phone_days(log: list[LogLine], people: People, roster: Roster, segments: list[Segment]) -> Iterator[PhoneDay]:
+    """Days at the telephone.
+
+    * Signed in from joining the first queue to leaving the last one. Where that is not written, to 30 minutes after the
+      end of the shift; without a shift to the end of the last call.
+    * Talk: ended calls, from answer to end. After-call work that runs beside a call is talk.
+    * Ready: signed in, not talking and free for one queue at least. Who is paused in one of two queues is ready for the
+      other. A pause that nothing ends lasts as long as the sign-in.
+    """
+    signed_in: dict[str, Spans] = defaultdict(list)
+    member_of: dict[str, set[str]] = defaultdict(set)
+    since: dict[str, int] = {}
+    queues: dict[str, set[str]] = defaultdict(set)
+    for line in log:
+        if line.agent not in people.by_pbx_name:
+            continue
+        agent = people.by_pbx_name[line.agent]
+        if line.event == "ADDMEMBER":
+            if not member_of[agent]:
+                since[agent] = line.instant
+            member_of[agent].add(line.queue)
+            queues[agent].add(line.queue)
+        elif line.event == "REMOVEMEMBER":
+            member_of[agent].discard(line.queue)
+            if not member_of[agent]:
+                signed_in[agent].append((since.pop(agent), line.instant))
+    for agent, start in since.items():
+        shift = roster.get(agent, {}).get(business_date(roster, agent, start, start))
+        last_call = max((s.end for s in segments if (s.channel, s.agent) == ("voice", agent)), default=start)
+        signed_in[agent].append((start, shift.end + FORGOTTEN_LOGOUT_SECONDS if shift else last_call))
+
+    by_day: dict[tuple[str, date], Spans] = defaultdict(list)
+    for agent, spans in signed_in.items():
+        for start, end in spans:
+            by_day[agent, business_date(roster, agent, start, start)].append((start, end))
+    paused = pauses(log, people)
+    for (agent, day), spans in by_day.items():
+        end_of_day = max(end for _, end in spans)
+        calls = [(s.start, s.end) for s in segments if (s.channel, s.agent, s.day) == ("voice", agent, day)]
+        talk = common(spans, calls)
+        own = [pause for pause in paused if pause.agent == agent]
+        away = union(spans)
+        for queue in queues[agent]:
+            away = common(away, [(p.start, p.end or end_of_day) for p in own if p.scope in (queue, "all")])
+        acw = [(p.start, min(p.end, p.start + ACW_CAP_SECONDS)) for p in own if p.reason == "acw" and p.end]
+        acw = without(common(away, acw), talk)
+        yield PhoneDay(agent, day, union(spans), talk, acw, without(spans, [*talk, *away]))
+
+
+def phone_time(ledger: Ledger, days: list[PhoneDay], segments: list[Segment]) -> None:
+    """online_duration, occupancy, utilization and contacts_per_hour, on the date of the shift.
+
+    * online_duration: seconds signed in;
+    * occupancy: (talk + after-call work) / (talk + after-call work + ready);
+    * utilization: (talk + after-call work + ready) / signed in;
+    * contacts_per_hour: ended calls / (talk + after-call work + ready); the published value is 3600 times the fraction.
+    """
+    for day in days:
+        busy, online = length(day.talk) + length(day.acw), length(day.signed_in)
+        productive = busy + length(day.ready)
+        ledger.credit_agent(day.agent, "voice", "online_duration", day.day, online, 0, 1)
+        ledger.credit_agent(day.agent, "voice", "occupancy", day.day, busy, productive, 1)
+        ledger.credit_agent(day.agent, "voice", "utilization", day.day, productive, online, 1)
+        ledger.credit_agent(day.agent, "voice", "contacts_per_hour", day.day, 0, productive, 0)
+    for segment in segments:
+        if segment.channel == "voice":
+            ledger.credit_agent(segment.agent, "voice", "contacts_per_hour", segment.day, 1, 0, 1)
 
 
 # --- the customer's voice --------------------------------------------------------------------------------------------
@@ -984,6 +1564,16 @@ class Rating(NamedTuple):
     rated_at: int
     stars: int
     conversation_end: int | None
+
+
+def chat_answers(tables: dict[str, list[Record]], chats: list[Chat], question: str) -> list[Rating]:
+    """Answers to one star question of the chat survey, 0 = not answered; 1 is satisfaction, 2 whether it was solved."""
+    chat_by_id = {chat.chat_id: chat for chat in chats}
+    return [
+        Rating("chat", chat.chat_id, chat.customer, int(item["ftime"]), int(item[question]), chat.ended_at)
+        for item in sorted(tables["lh_abstract_survey_item"], key=lambda item: int(item["id"]))
+        if int(item[question]) and (chat := chat_by_id.get(item["chat_id"]))
+    ]
 
 
 def ratings(
@@ -1006,18 +1596,11 @@ def ratings(
         for e in log
         if e.event == "SURVEY"
     ]
-    chat_by_id = {chat.chat_id: chat for chat in chats}
-    for item in sorted(tables["lh_abstract_survey_item"], key=lambda item: int(item["id"])):
-        if item["chat_id"] in chat_by_id and int(item["max_stars_1"]):
-            chat = chat_by_id[item["chat_id"]]
-            found.append(
-                Rating("chat", chat.chat_id, chat.customer, int(item["ftime"]), int(item["max_stars_1"]), chat.ended_at)
-            )
-    return sorted(found, key=lambda rating: rating.rated_at)
+    return sorted([*found, *chat_answers(tables, chats, "max_stars_1")], key=lambda rating: rating.rated_at)
 
 
-def csat_rate(ledger: Ledger, given: list[Rating], segments: list[Segment]) -> None:
-    """csat_rate: ratings of 4 and 5 / valid ratings, credited to the last agent with an effective segment (TR, CL).
+def valid_ratings(given: list[Rating], segments: list[Segment]) -> Iterator[tuple[Segment, Rating]]:
+    """Valid answers to one question, with the last effective segment of the conversation (TR, CL).
 
     In this order: a conversation without an effective segment gives no rating (V9); a rating more than 72 hours after
     the end of the conversation is not scored (V7); of several for a conversation the last one counts (V1); of more than
@@ -1041,8 +1624,33 @@ def csat_rate(ledger: Ledger, given: list[Rating], segments: list[Segment]) -> N
             seen[rating.customer, segment.agent] += 1
             if seen[rating.customer, segment.agent] > RATINGS_PER_CUSTOMER_AND_AGENT:
                 continue
-        good = int(rating.stars >= CSAT_GOOD_FROM)
-        ledger.credit_agent(segment.agent, rating.channel, "csat_rate", segment.day, good, 1, 1)
+        yield segment, rating
+
+
+def satisfaction(ledger: Ledger, given: list[Rating], segments: list[Segment]) -> None:
+    """csat_rate, csat_score and dissatisfied_rate: ratings of 4 and 5, stars, ratings of 1 and 2 / valid ratings."""
+    for segment, rating in valid_ratings(given, segments):
+        agent, channel, day = segment.agent, rating.channel, segment.day
+        ledger.credit_agent(agent, channel, "csat_rate", day, int(rating.stars >= CSAT_GOOD_FROM), 1, 1)
+        ledger.credit_agent(agent, channel, "csat_score", day, rating.stars, 1, 1)
+        ledger.credit_agent(agent, channel, "dissatisfied_rate", day, int(rating.stars <= CSAT_BAD_UP_TO), 1, 1)
+
+
+def fcr_survey(ledger: Ledger, given: list[Rating], segments: list[Segment]) -> None:
+    """fcr_survey: 4 and 5 stars for "was your problem solved" / valid answers to it, by the same rules."""
+    for segment, rating in valid_ratings(given, segments):
+        solved = int(rating.stars >= CSAT_GOOD_FROM)
+        ledger.credit_agent(segment.agent, rating.channel, "fcr_survey", segment.day, solved, 1, 1)
+
+
+def survey_offer_rate(
+    ledger: Ledger, invited: set[str], segments: list[Segment], contacts: dict[tuple[str, str], Conversation]
+) -> None:
+    """survey_offer_rate of calls: outcomes with an invitation / outcomes. The chat server records no invitations."""
+    for segment, _ in outcomes(segments, contacts):
+        if segment.channel == "voice":
+            is_invited = int(segment.conversation in invited)
+            ledger.credit_agent(segment.agent, "voice", "survey_offer_rate", segment.day, is_invited, 1, 1)
 
 
 def survey_response_rate(ledger: Ledger, invited: set[str], log: list[LogLine], segments: list[Segment]) -> None:
@@ -1134,10 +1742,15 @@ def load_sittings(samples: Path) -> list[Sitting]:
 
 
 def qa_listening_score(ledger: Ledger, reviews: list[Review]) -> None:
-    """qa_listening_score: sum of review scores / reviews; a fatal review scores 0; booked on the evaluation date."""
+    """qa_listening_score, qa_critical_error_rate and the reviews of qa_sample_completion; on the evaluation date.
+
+    Sum of review scores, where a fatal review scores 0 / reviews; fatal reviews / reviews.
+    """
     for review in reviews:
         score = Fraction(0) if review.fatal else review.score
         ledger.credit_agent(review.agent, "none", "qa_listening_score", review.day, score, 1, 1)
+        ledger.credit_agent(review.agent, "none", "qa_critical_error_rate", review.day, int(review.fatal), 1, 1)
+        ledger.add(("agent", review.agent), "none", "qa_sample_completion", review.day, 1, 0, 0)
 
 
 def exam_score(ledger: Ledger, sittings: list[Sitting]) -> None:
@@ -1167,25 +1780,64 @@ def recompute(samples: Path) -> list[Row]:
     chats = load_chats(tables, people)
     segments = [*voice_segments(visits, hr.roster), *chat_segments(chats, hr.roster)]
 
-    conversations_handled(ledger, segments)
+    contacts = conversations(visits, chats)
+    found_turns = list(turns(chats, segments, hr.roster))
+    invited = load_survey_legs(samples)
+
+    conversations_handled(ledger, segments, contacts)
+    conversations_assigned(ledger, visits, chats, hr.roster)
+    effective_conversation_rate(ledger, segments, chats)
+    outcome_metrics(ledger, segments, contacts, chats)
     calls_inbound_handled(ledger, segments)
+    monthly_quota(ledger, hr, "calls_inbound_over_baseline", "voice", CALLS_PER_MONTH, count_days=False)
     transfer_out_rate(ledger, segments)
+    messages(ledger, segments, chats)
+    concurrent_avg(ledger, segments, chats)
     handle_times(ledger, segments, acw_states(log, people), hr.roster)
+    phone_time(ledger, list(phone_days(log, people, hr.roster, segments)), segments)
+    ring_metrics(ledger, log, people, hr.roster)
     queue_metrics(ledger, queue_stays(visits, chats))
     first_responses(ledger, chats)
     assignment_responses(ledger, chats, segments, hr.roster)
-    avg_response_time(ledger, chats, segments, hr.roster)
-    csat_rate(ledger, ratings(log, visits, tables, chats), segments)
-    survey_response_rate(ledger, load_survey_legs(samples), log, segments)
+    avg_response_time(ledger, found_turns)
+    response_within(ledger, found_turns)
+    reply_rate(ledger, chats, segments)
+    slow_response_count(ledger, found_turns, segments)
+    bot_and_human_share(ledger, chats)
+    satisfaction(ledger, ratings(log, visits, tables, chats), segments)
+    fcr_survey(ledger, chat_answers(tables, chats, "max_stars_2"), segments)
+    survey_response_rate(ledger, invited, log, segments)
+    survey_offer_rate(ledger, invited, segments, contacts)
     qa_listening_score(ledger, load_reviews(samples))
+    monthly_quota(ledger, hr, "qa_sample_completion", "none", REVIEWS_PER_MONTH, count_days=True)
     exam_score(ledger, load_sittings(samples))
     attendance_rate(ledger, hr)
+    shrinkage(ledger, hr)
+    agent_attrition(ledger, samples)
     return ledger.rows()
+
+
+def workload_balance(samples: Path) -> dict[str, float]:
+    """How unevenly the period's work is spread in each team of three or more people: standard deviation / mean.
+
+    Of active seconds (calls, after-call work, chats) per attended second of everybody who attended.
+    """
+    people = load_people(samples)
+    numerators = {
+        (row.unit_key, row.metric_id): row.numerator
+        for row in recompute(samples)
+        if row.unit_kind == "agent" and row.business_date == "period" and row.channel in ("all", "none")
+    }
+    loads: dict[str, list[float]] = defaultdict(list)
+    for (agent, metric), attended in numerators.items():
+        if metric == "attendance_rate" and attended:
+            loads[people.by_key[agent].team].append(float(numerators.get((agent, "aht"), 0) / Fraction(attended)))
+    return {team: pstdev(found) / fmean(found) for team, found in loads.items() if len(found) >= 3}
 
 
 def main() -> None:
     """Print the rows, tab-separated or as JSON lines; fractions as text such as ``175/2``."""
-    parser = argparse.ArgumentParser(description="Recompute the first metrics from the raw recordings.")
+    parser = argparse.ArgumentParser(description="Recompute the metrics from the raw recordings.")
     parser.add_argument("--samples", type=Path, default=Path(__file__).resolve().parents[2] / "samples")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     arguments = parser.parse_args()

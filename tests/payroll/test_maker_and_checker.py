@@ -118,7 +118,7 @@ def test_only_the_calculation_of_the_period_is_sealed(
 
 GATES = [
     "plan_approved", "weights_sum_to_100", "effective_weights_sum_to_100", "reliability_evaluated", "agents_mapped",
-    "critical_checks", "quarantine_settled",
+    "critical_checks", "quarantine_settled", "reconciliation",
 ]  # fmt: skip
 
 

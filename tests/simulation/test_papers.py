@@ -6,6 +6,7 @@ import functools
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fnmatch import fnmatch
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
@@ -19,7 +20,7 @@ from connectors.contract import Context, FieldType
 from connectors.tabular import SYSTEM, Settings, read
 from connectors.tabular.headings import HEADINGS
 from kefu.simulation.company import found
-from kefu.simulation.configuration import SOURCES
+from kefu.simulation.configuration import SOURCES, write_configuration
 from kefu.simulation.faults import DECLARED, plan_faults, plant, skills
 from kefu.simulation.generate import generate
 from kefu.simulation.papers import paper_schema, write_papers
@@ -28,7 +29,9 @@ from kefu.simulation.staff import staff_email, staff_phone
 from kefu.simulation.world import World
 from kefu.simulation.writers.tabular import write_malformed_sheets, write_sheets
 from kefu.simulation.writers.voice import call_uniqueids
+from kefu.yaml_files import read_yaml
 
+ROOT = Path(__file__).parents[2]
 ONLY_FORMS = ("tick_box", "central_tendency", "reciprocal_peer", "silent_source")
 SCENARIO = Scenario(
     seed=4,
@@ -63,7 +66,7 @@ def subjects(fault: str) -> list[str]:
 def load(folder: Path) -> dict[str, list[Row]]:
     """What the connector delivers; fails on any reject, drift or heading that it does not know."""
     entities = sorted(operation().papers)
-    settings = Settings(folder=folder, entities={entity: {"files": f"{entity}*"} for entity in entities})
+    settings = Settings(folder=folder, entities={entity: {"files": f"{entity}[-.]*"} for entity in entities})
     found_rows = {}
     for entity in entities:
         chunks = list(read(settings, SYSTEM.entities[entity], None, CONTEXT))
@@ -134,7 +137,7 @@ def test_every_wrong_row_is_refused_for_its_field(tmp_path: Path) -> None:
     assert len(planted) > 200
     settings = Settings(
         folder=tmp_path,
-        entities={entity: {"files": f"{entity}*"} for entity in operation().papers},  # type: ignore[arg-type]
+        entities={entity: {"files": f"{entity}[-.]*"} for entity in operation().papers},  # type: ignore[arg-type]
     )
     refused = {
         (reject.locator, reject.field)
@@ -145,9 +148,42 @@ def test_every_wrong_row_is_refused_for_its_field(tmp_path: Path) -> None:
     assert refused == {(row["subject"], row["note"]) for row in planted}
 
 
-def test_patterns_of_files_never_meet() -> None:
-    entities = sorted(SYSTEM.entities)
-    assert not [(one, other) for one in entities for other in entities if one != other and other.startswith(one)]
+def configure(folder: Path) -> None:
+    databases = dict.fromkeys(("asterisk", "live_helper_chat"))
+    write_configuration(operation(), SCENARIO, folder, ROOT / "config", folder / "config", databases, is_alone=True)
+
+
+def test_every_file_is_of_one_entity_by_the_patterns_of_its_source(tmp_path: Path) -> None:
+    configure(tmp_path)
+    (source,) = (row for row in read_yaml(tmp_path / "config" / "sources.yml") if row["system"] == "tabular")
+    patterns = {entity: declared["files"] for entity, declared in source["settings"]["entities"].items()}
+    assert set(patterns) == set(source["entities"]) == set(operation().papers)
+    for entity in patterns:
+        for name in (f"{entity}.csv", f"{entity}-2026-10.csv", f"{entity}-malformed.csv"):
+            assert [one for one, pattern in patterns.items() if fnmatch(name, pattern)] == [entity]
+
+
+def test_what_the_sheets_name_is_declared_in_the_written_configuration(tmp_path: Path) -> None:
+    configure(tmp_path)
+    declared = {
+        name: read_yaml(tmp_path / "config" / f"{name}.yml")
+        for name in ("issue_classes", "qa_items", "sla", "instruments")
+    }
+    classes = {row["issue_class"]: row["is_presale"] for row in declared["issue_classes"]}
+    used = set(operation().papers["ticket"]["issue_class"].to_pylist())
+    used |= {row["value"] for row in paper("contact_label") if row["label"] == "issue_class"}
+    assert len(used) == 8 and used <= set(classes)
+    assert {name for name in used if classes[name]} == {"promotion"}
+    items = {label: row for row in declared["qa_items"] for label in row["labels"]}
+    assert {row["item"] for row in paper("qa_item")} <= set(items)
+    assert {row["group"] for row in items.values()} == {"etiquette", "solution_depth", "professionalism"}
+    priorities = {row["priority"] for row in paper("ticket_event")} - {None}
+    assert priorities == {row["priority"] for row in declared["sla"]} and len(priorities) == 4
+    asked = {row["account"]: row for row in declared["instruments"] if row["source_id"] == "sim_sheets"}
+    for answer in paper("survey_response"):
+        scale = asked[answer["instrument"]]
+        assert scale["kind"] == answer["instrument"]
+        assert scale["scale_minimum"] <= answer["value"] <= scale["scale_maximum"]
 
 
 # --- sheets that say again what the world holds
@@ -213,6 +249,144 @@ def test_dials_are_the_outbound_calls_and_leads_are_what_they_were_for() -> None
     dialled = {dial["lead_id"] for dial in dials}
     assert 0.85 < len(dialled) / len(leads) < 0.97
     assert all(leads[number]["status"] == "open" for number in set(leads) - dialled)
+
+
+# --- the life of tickets
+
+
+def histories() -> dict[str, list[Row]]:
+    found_rows: dict[str, list[Row]] = defaultdict(list)
+    for event in paper("ticket_event"):
+        found_rows[event["ticket_id"]].append(event)
+    return found_rows
+
+
+def test_every_ticket_has_a_life_that_ends_as_its_row_says() -> None:
+    tickets, lives = {row["ticket_id"]: row for row in paper("ticket")}, histories()
+    assert set(lives) == set(tickets)
+    for number, events in lives.items():
+        ticket, kinds = tickets[number], [event["event_kind"] for event in events]
+        assert [event["event_number"] for event in events] == list(range(1, len(events) + 1))
+        moments = [event["event_at"] for event in events]
+        assert moments == sorted(moments) and moments[0] == ticket["opened_at"]
+        assert kinds[0] == "created" and events[0]["employee_number"] == ticket["employee_number"]
+        assert events[0]["priority"] and events[0]["team_key"]
+        assert kinds.count("created") == 1 and kinds.count("assigned") == 1
+        assert kinds.count("closed") == (ticket["closed_at"] is not None)
+        if ticket["closed_at"]:
+            assert (kinds[-1], moments[-1]) == ("closed", ticket["closed_at"])
+            assert ("solved" in kinds) == (ticket["close_code"] == "solved")
+            assert "public_reply" in kinds
+        moved = [event["team_key"] for event in events if event["event_kind"] == "moved"]
+        assert moved[:1] == ([ticket["dispatched_to"]] if ticket["dispatched_to"] else [])
+        assert len(moved) == (0 if ticket["dispatched_to"] is None else 1 + ticket["redispatch_count"])
+        assert all((event["is_thanks"] is not None) == (event["event_kind"] == "reopened") for event in events)
+
+
+def test_tickets_are_solved_reopened_and_thanked_for_in_turn() -> None:
+    steps = {
+        "solved": {"open"}, "reopened": {"solved"}, "closed": {"open", "pending", "on_hold", "solved", "thanked"},
+        "thanks": {"solved"}, "pending": {"open"}, "on_hold": {"open"}, "open": {"pending", "on_hold"},
+    }  # fmt: skip
+    leads_to = {"reopened": "open", "thanks": "thanked"}
+    seen: Counter[str] = Counter()
+    for events in histories().values():
+        state = "open"
+        for event in events:
+            kind = "thanks" if event["is_thanks"] else event["event_kind"]
+            if kind in steps:
+                assert state in steps[kind], (event["ticket_id"], state, kind)
+                state = leads_to.get(kind, kind)
+                seen[kind] += 1
+    assert min(seen.values()) > 50 and set(seen) == set(steps)
+    late = 0
+    for events in histories().values():
+        solved = [event["event_at"] for event in events if event["event_kind"] == "solved"]
+        again = [event["event_at"] for event in events if event["event_kind"] == "reopened" and not event["is_thanks"]]
+        late += any(after - before > timedelta(days=7) for before, after in zip(solved, again, strict=False))
+    assert late > 5
+
+
+def test_people_work_on_tickets_in_their_shifts_only() -> None:
+    shifts: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
+    for row in rows("shift"):
+        if not row["is_rest_day"]:
+            shifts[row["agent_key"]].append((row["start_at"], row["end_at"]))
+
+    def is_at_work(event: Row) -> bool:
+        return any(start <= event["event_at"] <= end for start, end in shifts[event["employee_number"]])
+
+    # A customer who reopens a chat at night and gives up leaves a ticket of that moment to the last owner.
+    lives = [events for events in histories().values() if is_at_work(events[0])]
+    assert len(lives) > 0.99 * len(histories())
+    assert all(is_at_work(event) for events in lives for event in events if event["employee_number"])
+
+
+# --- what is noted about contacts
+
+
+def test_notes_help_and_call_backs_are_about_contacts_that_exist() -> None:
+    named = call_uniqueids(operation().tables["call"].combine_chunks())
+    known = {(SOURCES["voice"], number) for number in named["uniqueid"].to_pylist()}
+    known |= {(SOURCES[row["channel"]], str(row["chat_id"])) for row in rows("chat")}
+    for entity in ("assist", "callback_task", "contact_label"):
+        found_rows = paper(entity)
+        assert len(found_rows) > 100
+        assert {(row["contact_source_id"], row["contact_id"]) for row in found_rows} <= known
+    served: dict[tuple[str, str], set[str]] = defaultdict(set)
+    of_call = dict(zip(named["call_id"].to_pylist(), named["uniqueid"].to_pylist(), strict=True))
+    for call in rows("call"):
+        served[SOURCES["voice"], of_call[call["call_id"]]].add(call["agent_key"])
+    channels = {row["chat_id"]: row["channel"] for row in rows("chat")}
+    for part in rows("chat_segment"):
+        served[SOURCES[channels[part["chat_id"]]], str(part["chat_id"])].add(part["agent_key"])
+    for row in paper("assist") + paper("callback_task"):
+        assert row["employee_number"] in served[row["contact_source_id"], row["contact_id"]]
+
+
+def test_labels_have_one_value_of_their_kind() -> None:
+    labels: dict[str, Counter[str | None]] = defaultdict(Counter)
+    by_contact: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in paper("contact_label"):
+        labels[row["label"]][row["value"]] += 1
+        assert row["label"] not in by_contact[row["contact_source_id"], row["contact_id"]]
+        by_contact[row["contact_source_id"], row["contact_id"]].add(row["label"])
+    assert set(labels) == set(SYSTEM.entities["contact_label"].fields["label"].allowed)
+    for label, values in labels.items():
+        if label.startswith("sentiment"):
+            assert set(values) == {"-1", "0", "1"}
+        elif label != "issue_class":
+            assert set(values) == {None}
+    saved = [contact for contact, found_labels in by_contact.items() if "cancellation_saved" in found_labels]
+    assert saved and all("cancellation_request" in by_contact[contact] for contact in saved)
+    first = [contact for contact, found_labels in by_contact.items() if "sentiment_first" in found_labels]
+    assert first and all("sentiment_last" in by_contact[contact] for contact in first)
+
+
+def test_answers_hang_on_contacts_or_on_nobody() -> None:
+    kinds = Counter(row["instrument"] for row in paper("survey_response"))
+    assert kinds["nps"] > 50 and kinds["ces"] > 100
+    for row in paper("survey_response"):
+        assert (row["contact_id"] is not None) == (row["instrument"] == "ces")
+    unnamed = [row for row in paper("survey_response") if row["employee_number"] is None]
+    assert unnamed and {row["instrument"] for row in unnamed} == {"nps"}
+
+
+def test_some_register_twice_and_some_devices_serve_two() -> None:
+    registered = paper("registration")
+    assert {row["is_verified"] for row in registered} == {True, False}
+    for field in ("customer_phone", "device_id"):
+        counts = Counter(row[field] for row in registered)
+        assert counts.pop(None) > 0 and max(counts.values()) > 1
+    assert not {row["customer_phone"] for row in registered} & {row["phone"] for row in rows("customer")}
+
+
+def test_blocks_are_counted_once_a_day_for_people_who_write() -> None:
+    writers = {row["agent_key"] for row in rows("agent") if row["role"] in ("im", "mixed")}
+    blocks = paper("contact_block_day")
+    assert {row["employee_number"] for row in blocks} <= writers
+    assert len({(row["employee_number"], row["block_date"]) for row in blocks}) == len(blocks) > 20
+    assert sum(row["blocks"] for row in blocks) > 0 < sum(row["rejections"] for row in blocks)
 
 
 # --- tickets, forms and what is planted in them
@@ -321,9 +495,11 @@ def test_live_samples_count_who_waits_at_that_moment() -> None:
 
 def test_a_failed_source_is_exempt_and_costs_are_of_teams() -> None:
     (failure,) = (row for row in operation().planted.to_pylist() if row["fault"] == "silent_source")
-    (exemption,) = paper("exemption")
+    exemptions = paper("exemption")
+    assert sorted(row["scope_key"] for row in exemptions) == sorted(row["team_id"] for row in rows("team"))
     zone = ZoneInfo(SCENARIO.time_zone)
-    assert exemption["starts_on"] == failure["starts_at"].astimezone(zone).date() <= exemption["ends_on"]
+    for row in exemptions:
+        assert row["starts_on"] == failure["starts_at"].astimezone(zone).date() <= row["ends_on"]
     costs = operation().papers["cost"]
     assert set(costs["month"].to_pylist()) == {date(2026, 10, 1)}
     assert set(costs["team_key"].to_pylist()) == {row["team_id"] for row in rows("team")}

@@ -36,7 +36,7 @@ def test_everything_that_was_promised_is_in_the_folder(folder: Path) -> None:
     }  # fmt: skip
     truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
     assert truth["scenario"]["seed"] == 3
-    assert len({row["metric_id"] for row in truth["metric_values"]}) == 19
+    assert len({row["metric_id"] for row in truth["metric_values"]}) > 100
     assert len({row["fault"] for row in truth["planted"]}) > 5
     assert len(list((folder / "sheets").iterdir())) >= 24
 

@@ -171,8 +171,10 @@ def test_a_server_by_url_is_set_up_by_an_owner_without_superuser(given: Platform
     assert row == ("given_owner", False)
     assert len(migrate(warehouse)) >= 6
     assert migrate(warehouse) == []
-    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 43
-    assert len(apply(warehouse, load_catalogue(project / "config"), shipped())) == 62
+    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 50
+    declared = load_catalogue(project / "config")
+    expected = sum(len(items) for items in declared.objects.values()) + len(shipped())
+    assert len(apply(warehouse, declared, shipped())) == expected > 200
     for role in Role:
         with warehouse.connect(role) as login:
             assert login.execute("select current_user").fetchone() == (
@@ -204,7 +206,7 @@ def test_a_server_by_url_seals_a_period(given: Platform) -> None:
             "create table calc_2026_11_demo_v1.close_gate as select gate, true as is_passed, ''::text as detail_zh,"
             " ''::text as detail_en from unnest(array['plan_approved', 'weights_sum_to_100',"
             " 'effective_weights_sum_to_100', 'reliability_evaluated', 'agents_mapped', 'critical_checks',"
-            " 'quarantine_settled']) as gate",
+            " 'quarantine_settled', 'reconciliation']) as gate",
             "create table calc_2026_11_demo_v1.score as select '2026_11_demo'::text as period_id, 'CS1001'::text as"
             " agent_key, 'demo'::text as plan_id, 1 as plan_version, 'published'::text as status, 88.00 as composite,"
             " 88.00 as composite_unadjusted, 'A'::text as grade, 100.00 as own_data_weight",

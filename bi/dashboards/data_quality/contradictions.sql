@@ -2,6 +2,8 @@
 select
     contradiction.rule_id,
     contradiction.owner_role,
+    contradiction.severity,
+    case contradiction.severity when 'critical' then 1 when 'warning' then 2 else 3 end as severity_rank,
     contradiction.business_date,
     coalesce(agent.agent_name, contradiction.agent_key) as agent,
     agent.team_key,

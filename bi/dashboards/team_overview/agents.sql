@@ -59,6 +59,7 @@ left join lateral (
 ) as cohort on true
 where
     metric_value.unit_kind = 'agent'
+    and metric_definition.is_headline
     and metric_value.period_kind = 'period'
     -- Channels stand side by side; their pool would repeat a metric that has only one.
     and metric_value.channel <> 'all'

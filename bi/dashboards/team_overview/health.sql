@@ -30,6 +30,23 @@ contradictions as (
         count(*) as n,
         count(distinct contradiction.rule_id) as rules
     from pub_operations.contradiction
+),
+
+totals as (
+    select
+        count(reconciliation.is_within) as compared,
+        count(*) filter (where not reconciliation.is_within) as apart,
+        count(*) filter (where reconciliation.is_blocking) as blocking
+    from pub_operations.reconciliation
+),
+
+late as (
+    select
+        count(lateness.is_exceeded) as measured,
+        count(*) filter (where lateness.is_exceeded is null) as waiting,
+        count(*) filter (where lateness.is_exceeded) as exceeded
+    from pub_operations.lateness
+    where lateness.read_count > 0
 )
 
 select
@@ -85,3 +102,33 @@ select
     checks.passed || ' passed, ' || checks.failed || ' failed (' || checks.critical || ' critical), '
     || checks.not_evaluated || ' not evaluated'
 from checks
+union all
+select
+    5,
+    '与来源对账',
+    'Totals that do not agree',
+    totals.apart,
+    case
+        when totals.blocking > 0 then 'failed'
+        when totals.apart > 0 then 'attention'
+        when totals.compared = 0 then 'not_evaluated'
+        else 'ok'
+    end,
+    '与来源自报的 ' || totals.compared || ' 个总数比较，' || totals.blocking || ' 个暂缓绩效',
+    totals.compared || ' totals of the sources compared, ' || totals.blocking || ' withhold the appraisal'
+from totals
+union all
+-- What was read once only says nothing about lateness: then the number is that of the kinds nobody could measure.
+select
+    6,
+    case when late.measured = 0 then '晚到尚不能测量' else '晚到超过回看' end,
+    case when late.measured = 0 then 'Lateness not measured' else 'Later than the look-back' end,
+    case when late.measured = 0 then late.waiting else late.exceeded end,
+    case
+        when late.exceeded > 0 then 'failed'
+        when late.measured = 0 then 'not_evaluated'
+        else 'ok'
+    end,
+    '已测量 ' || late.measured || ' 类数据，尚未测量 ' || late.waiting || ' 类',
+    late.measured || ' kinds of records measured, ' || late.waiting || ' not yet'
+from late

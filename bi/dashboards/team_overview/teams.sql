@@ -35,6 +35,7 @@ inner join pub_kpi.metric_definition
 inner join pub_kpi.team on metric_value.unit_key = team.team_key
 where
     metric_value.unit_kind = 'team'
+    and metric_definition.is_headline
     and metric_value.period_kind = 'period'
     -- Channels stand side by side; their pool would repeat a metric that has only one.
     and metric_value.channel <> 'all'

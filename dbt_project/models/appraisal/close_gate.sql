@@ -56,6 +56,12 @@ quarantine as (
 
 ),
 
+totals as (
+
+    select * from {{ ref('reconciliation') }}
+
+),
+
 gates as (
 
     select
@@ -133,6 +139,27 @@ gates as (
         '隔离区须已处理' as detail_zh,
         count(*) || ' records wait in quarantine' as detail_en
     from quarantine
+
+    union all
+
+    -- The totals of a whole source and day name the fault; units are named where only they differ.
+    select
+        'reconciliation' as gate,
+        count(*) filter (where is_blocking) = 0 as is_passed,
+        '与来源自报的总数须一致' as detail_zh,
+        'our totals agree with those the sources count themselves: '
+        || coalesce(
+            (
+                array_agg(
+                    source_id || ' ' || rule_id || ' of ' || unit_key || ' on ' || business_date || ' is '
+                    || our_value || ', not ' || source_value
+                    order by unit_kind <> 'source', business_date, source_id, rule_id, unit_key
+                ) filter (where is_blocking)
+            )[1] || ', and ' || count(*) filter (where is_blocking) - 1 || ' more',
+            count(*) filter (where is_within) || ' compared, '
+            || count(*) filter (where source_value is null) || ' without a total of the source'
+        ) as detail_en
+    from totals
 
 )
 

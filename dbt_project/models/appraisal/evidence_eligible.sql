@@ -33,6 +33,7 @@ invitations as (
 
     select conversation_key
     from {{ ref('fct_survey_invitation') }}
+    where is_invited
 
 ),
 
@@ -94,4 +95,6 @@ left join answers
     on credits.conversation_key = answers.conversation_key
 left join visits
     on credits.conversation_key = visits.conversation_key
-where credits.business_date between period.period_start and period.period_end
+where
+    credits.business_date between period.period_start and period.period_end
+    and not {{ is_exempt('csat_rate', 'credits.agent_key', 'credits.business_date') }}

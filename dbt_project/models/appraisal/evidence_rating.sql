@@ -33,4 +33,6 @@ from ratings
 inner join agents
     on ratings.agent_key = agents.agent_key
 cross join period
-where ratings.business_date between period.period_start and period.period_end
+where
+    ratings.business_date between period.period_start and period.period_end
+    and not {{ is_exempt('csat_rate', 'ratings.agent_key', 'ratings.business_date') }}

@@ -32,4 +32,6 @@ from reviews
 inner join agents
     on reviews.agent_key = agents.agent_key
 cross join period
-where reviews.business_date between period.period_start and period.period_end
+where
+    reviews.business_date between period.period_start and period.period_end
+    and not {{ is_exempt('qa_listening_score', 'reviews.agent_key', 'reviews.business_date') }}

@@ -28,6 +28,8 @@ attended as (
     select
         shifts.agent_key,
         shifts.shift_date,
+        min(punches.in_at) as first_in_at,
+        max(punches.out_at) as last_out_at,
         count(punches.punch_id) as punch_count,
         coalesce(
             bool_or(
@@ -62,8 +64,17 @@ required as (
         agent_key,
         shift_date,
         basis,
+        shift_start,
+        shift_end,
         is_on_leave,
-        case when is_on_half_leave then required_seconds / 2 else required_seconds end as required_seconds
+        is_on_half_leave,
+        case when is_on_half_leave then required_seconds / 2 else required_seconds end as required_seconds,
+        -- Leave that nobody calls paid is no paid time.
+        case
+            when not is_on_leave and not is_on_half_leave then required_seconds
+            when is_leave_paid then required_seconds
+            when is_on_half_leave then required_seconds / 2
+        end as paid_seconds
     from shifts
 
 )
@@ -74,12 +85,31 @@ select
     required.basis as roster_basis,
     required.is_on_leave,
     attended.is_contradicted,
-    not required.is_on_leave and not attended.is_contradicted as is_counted,
+    -- A shift that is not over at the instant of the clocks has not been missed yet.
+    not required.is_on_leave
+    and not attended.is_contradicted
+    and required.shift_end <= '{{ var("as_of") }}'::timestamptz as is_counted,
     required.required_seconds,
     case
         when not attended.is_contradicted then least(attended.overlap_seconds, required.required_seconds)::bigint
     end as attended_seconds,
     attended.punch_count,
+    -- With half a day of leave nobody can tell from the shift when the other half begins.
+    case
+        when not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
+            then attended.first_in_at > required.shift_start
+    end as is_late,
+    case
+        when not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
+            then attended.last_out_at < required.shift_end
+    end as is_early_leave,
+    case
+        when
+            not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
+            and attended.first_in_at is not null
+            then greatest(extract(epoch from attended.first_in_at - required.shift_start), 0)::bigint
+    end as late_seconds,
+    case when not attended.is_contradicted then required.paid_seconds end as paid_seconds,
     required.shift_date as business_date
 from required
 inner join attended

@@ -8,7 +8,9 @@ segments as (
 
     select
         conversation_key,
-        bool_or(is_effective) as is_effective
+        count(*) as segment_count,
+        count(*) filter (where is_effective) as effective_segment_count,
+        count(*) filter (where is_transfer) as transfer_count
     from {{ ref('fct_segment') }}
     group by conversation_key
 
@@ -35,30 +37,66 @@ site as (
 
 ),
 
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
+
+),
+
+issue_classes as (
+
+    select
+        conversation_key,
+        issue_class
+    from {{ ref('int_issue_class') }}
+
+),
+
+follow_ups as (
+
+    select
+        conversation_key,
+        bot_due_at,
+        is_followed_by_human
+    from {{ ref('int_customer_follow_up') }}
+
+),
+
 timed as (
 
     select
         conversations.*,
+        conversations.source_id || ':' || conversations.conversation_id as conversation_key,
         extract(
             epoch from conversations.first_human_reply_at - conversations.first_customer_message_at
         )::bigint as first_response_seconds,
         extract(
             epoch from conversations.visitor_left_at - conversations.entered_at
-        )::bigint as left_after_seconds
+        )::bigint as left_after_seconds,
+        {{ local_date('conversations.started_at', 'site') }} as business_date
     from conversations
+    cross join site
 
 )
 
 select
-    timed.source_id || ':' || timed.conversation_id as conversation_key,
+    timed.conversation_key,
     timed.source_id,
     sources.channel,
     queues.queue_key,
     coalesce(queues.team_key, 'unassigned') as team_key,
     timed.customer_key,
+    timed.customer_kind,
     timed.started_at,
     timed.ended_at,
-    coalesce(segments.is_effective, false) as is_effective,
+    timed.closed_by,
+    coalesce(timed.closed_by in ('system', 'stale'), false) as is_auto_closed,
+    timed.visitor_left_at,
+    timed.first_human_reply_at,
+    coalesce(segments.segment_count, 0) as segment_count,
+    coalesce(segments.effective_segment_count, 0) as effective_segment_count,
+    coalesce(segments.transfer_count, 0) as transfer_count,
+    coalesce(segments.effective_segment_count, 0) > 0 as is_effective,
     timed.first_customer_message_at is not null
     and not (
         timed.first_human_reply_at is null
@@ -66,12 +104,43 @@ select
     ) as is_first_response_due,
     -- Not greatest(): it would turn a missing reply into an instant one.
     case when timed.first_response_seconds < 0 then 0 else timed.first_response_seconds end as first_response_seconds,
-    {{ local_date('timed.started_at', 'site') }} as business_date
+    timed.first_customer_message_at is not null as has_customer_message,
+    timed.first_human_reply_at is not null as is_replied,
+    timed.has_bot,
+    timed.is_bot_only,
+    timed.has_bot and not timed.is_bot_only as is_handed_off,
+    timed.bot_message_count,
+    timed.is_left_before_second_answer,
+    timed.bot_question_count,
+    timed.bot_hit_count,
+    -- The window has passed at as_of, or nobody knows whom to look for.
+    case
+        when timed.has_bot and timed.customer_key is not null
+            then coalesce(follow_ups.bot_due_at <= '{{ var("as_of") }}'::timestamptz, false)
+    end as is_bot_matured,
+    case
+        when timed.has_bot and follow_ups.bot_due_at <= '{{ var("as_of") }}'::timestamptz
+            then timed.is_bot_only and not follow_ups.is_followed_by_human
+    end as is_bot_resolved,
+    timed.reopened_count,
+    timed.shortest_closed_seconds,
+    issue_classes.issue_class,
+    timed.is_group,
+    timed.is_spam,
+    timed.is_test,
+    {{ in_service_window('timed.started_at', 'site', 'parameters') }} as is_in_service_window,
+    timed.business_date
 from timed
 inner join sources
     on timed.source_id = sources.source_id
 cross join site
+inner join parameters
+    on timed.business_date between parameters.valid_from and parameters.valid_to
 left join queues
     on timed.source_id = queues.source_id and timed.queue_account = queues.account
 left join segments
-    on timed.source_id || ':' || timed.conversation_id = segments.conversation_key
+    on timed.conversation_key = segments.conversation_key
+left join issue_classes
+    on timed.conversation_key = issue_classes.conversation_key
+left join follow_ups
+    on timed.conversation_key = follow_ups.conversation_key

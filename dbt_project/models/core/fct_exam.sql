@@ -4,9 +4,27 @@ with sittings as (
 
 ),
 
+make_up_times as (
+
+    select
+        value::integer as most_days,
+        valid_from,
+        valid_to
+    from {{ ref('stg_cfg__parameter') }}
+    where parameter_id = 'exam_make_up_days'
+
+),
+
 teams as (
 
     select * from {{ ref('int_agent_team') }}
+
+),
+
+today as (
+
+    select {{ local_date("'" ~ var("as_of") ~ "'::timestamptz", 'site') }} as today_date
+    from {{ ref('stg_cfg__site') }} as site
 
 ),
 
@@ -17,31 +35,54 @@ exams as (
         agent_key,
         exam_name,
         min(exam_date) as business_date,
+        max(exam_date) as last_sitting,
         max(score) as best_score,
-        bool_or(absence_reason = 'long_leave') as is_on_long_leave,
-        bool_or(sitting = 'make_up' and score is not null) as has_make_up
+        -- The last sitting says whether the person could have come.
+        (array_agg(absence_reason order by exam_date desc, sitting desc))[1] as last_absence,
+        coalesce(bool_or(absence_reason in ('leave', 'illness')), false) as is_excused,
+        coalesce(bool_or(sitting = 'make_up' and score is not null), false) as has_make_up
     from sittings
     group by source_id, agent_key, exam_name
+
+),
+
+settled as (
+
+    select
+        exams.*,
+        case
+            when exams.best_score is not null then case when exams.has_make_up then 'made_up' else 'taken' end
+            when exams.last_absence = 'long_leave' then 'long_leave'
+            -- A sitting, or a make-up, that still lies ahead.
+            when exams.last_sitting >= today.today_date and exams.last_absence is null then 'not_yet_due'
+            -- Who had a reason to be absent has time for the make-up.
+            when
+                exams.is_excused
+                and today.today_date <= exams.business_date + coalesce(make_up_times.most_days, 0)
+                and exams.last_sitting = exams.business_date
+                then 'not_yet_due'
+            else 'missed'
+        end as exam_state
+    from exams
+    cross join today
+    left join make_up_times
+        on exams.business_date between make_up_times.valid_from and make_up_times.valid_to
 
 )
 
 select
-    exams.source_id || ':' || exams.agent_key || '/' || exams.exam_name as exam_key,
-    exams.agent_key,
+    settled.source_id || ':' || settled.agent_key || '/' || settled.exam_name as exam_key,
+    settled.agent_key,
     coalesce(teams.team_key, 'unassigned') as team_key,
-    exams.exam_name,
-    exams.best_score is not null or not coalesce(exams.is_on_long_leave, false) as is_due,
-    case
-        when exams.best_score is not null then exams.best_score
-        when not coalesce(exams.is_on_long_leave, false) then 0
-    end as exam_score,
-    coalesce(exams.has_make_up, false) as has_make_up,
-    case
-        when exams.best_score is null and not coalesce(exams.is_on_long_leave, false) then 'no_makeup'
-    end as zero_reason,
-    exams.business_date
-from exams
+    settled.exam_name,
+    settled.exam_state,
+    settled.exam_state in ('taken', 'made_up', 'missed') as is_due,
+    case when settled.exam_state = 'missed' then 0 else settled.best_score end as exam_score,
+    settled.has_make_up,
+    case when settled.exam_state = 'missed' then 'no_makeup' end as zero_reason,
+    settled.business_date
+from settled
 left join teams
     on
-        exams.agent_key = teams.agent_key
-        and exams.business_date between teams.valid_from and teams.valid_to
+        settled.agent_key = teams.agent_key
+        and settled.business_date between teams.valid_from and teams.valid_to

@@ -4,9 +4,13 @@ with segments as (
 
 ),
 
-messages as (
+conversations as (
 
-    select * from {{ ref('int_message') }}
+    select
+        source_id,
+        conversation_id,
+        started_at
+    from {{ ref('int_conversation') }}
 
 ),
 
@@ -25,6 +29,12 @@ site as (
 
 ),
 
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
+
+),
+
 identities as (
 
     select * from {{ ref('int_identity') }}
@@ -37,92 +47,98 @@ teams as (
 
 ),
 
-spoken as (
+issue_classes as (
 
     select
-        messages.source_id,
-        messages.conversation_id,
-        messages.segment_number,
-        messages.sent_at,
-        lag(messages.sent_at, 1, segments.assigned_at) over (
-            partition by messages.source_id, messages.conversation_id, messages.segment_number
-            order by messages.message_id
-        ) as before_at
-    from messages
-    inner join segments
-        on
-            messages.source_id = segments.source_id
-            and messages.conversation_id = segments.conversation_id
-            and messages.segment_number = segments.segment_number
-    where messages.author_kind in ('customer', 'agent') and messages.sent_at >= segments.assigned_at
+        conversation_key,
+        issue_class
+    from {{ ref('int_issue_class') }}
 
 ),
 
-activity as (
+labels as (
 
     select
-        spoken.source_id,
-        spoken.conversation_id,
-        spoken.segment_number,
-        sum(extract(epoch from spoken.sent_at - spoken.before_at)) filter (
-            where spoken.sent_at - spoken.before_at <= make_interval(secs => site.idle_gap_seconds)
-        )::bigint as active_seconds
-    from spoken
-    cross join site
-    group by spoken.source_id, spoken.conversation_id, spoken.segment_number
+        conversation_key,
+        bool_or(label = 'personalized') as is_personalized,
+        bool_or(label = 'high_value') as is_high_value
+    from {{ ref('int_contact_label') }}
+    where label in ('personalized', 'high_value')
+    group by conversation_key
+
+),
+
+assists as (
+
+    select
+        conversation_key,
+        agent_key
+    from {{ ref('int_assist') }}
+    group by conversation_key, agent_key
 
 ),
 
 credited as (
 
     select
+        segments.source_id || ':' || segments.conversation_id as conversation_key,
         segments.source_id,
-        segments.conversation_id,
         segments.segment_number,
+        segments.episode_number,
+        segments.assigned_by,
         segments.assigned_at,
         segments.ended_at,
         segments.is_transfer,
+        segments.transfer_kind,
         segments.is_effective,
         segments.talk_seconds,
+        segments.hold_seconds,
         segments.first_own_message_at,
+        segments.customer_message_count,
+        segments.agent_message_count,
+        segments.active_seconds,
         segments.accept_delay_seconds,
         sources.channel,
         coalesce(
             identities.agent_key, 'unmapped:' || segments.source_id || ':' || coalesce(segments.agent_account, '?')
         ) as agent_key,
-        case when sources.channel = 'chat' then coalesce(activity.active_seconds, 0) end as active_seconds,
-        sources.channel = 'chat' and segments.ended_at is not null and segments.has_customer_message as is_response_due
+        sources.channel = 'chat' and segments.ended_at is not null and segments.has_customer_message as is_response_due,
+        conversations.started_at as conversation_started_at,
+        {{ local_date('conversations.started_at', 'site') }} as conversation_date
     from segments
     inner join sources
         on segments.source_id = sources.source_id
+    inner join conversations
+        on segments.source_id = conversations.source_id and segments.conversation_id = conversations.conversation_id
     cross join site
     left join identities
         on
             segments.source_id = identities.source_id
             and segments.agent_account = identities.account
             and {{ local_date('segments.assigned_at', 'site') }} between identities.valid_from and identities.valid_to
-    left join activity
-        on
-            segments.source_id = activity.source_id
-            and segments.conversation_id = activity.conversation_id
-            and segments.segment_number = activity.segment_number
 
 )
 
 select
-    credited.source_id || ':' || credited.conversation_id || '/' || credited.segment_number as segment_key,
-    credited.source_id || ':' || credited.conversation_id as conversation_key,
+    credited.conversation_key || '/' || credited.segment_number as segment_key,
+    credited.conversation_key,
     credited.source_id,
     credited.channel,
     credited.segment_number,
+    credited.episode_number,
     credited.agent_key,
     coalesce(teams.team_key, 'unassigned') as team_key,
+    credited.assigned_by,
     credited.assigned_at,
     credited.ended_at,
     credited.is_transfer,
+    credited.transfer_kind,
     credited.is_effective,
     credited.talk_seconds,
+    credited.hold_seconds,
     credited.active_seconds,
+    credited.customer_message_count,
+    credited.agent_message_count,
     credited.is_response_due,
     case
         when credited.first_own_message_at is not null
@@ -130,12 +146,27 @@ select
     end as assignment_response_seconds,
     credited.first_own_message_at is not null and not duty.is_on_duty as is_reply_outside_roster,
     case when credited.ended_at is not null then credited.accept_delay_seconds end as accept_delay_seconds,
+    assists.conversation_key is not null as has_assist,
+    issue_classes.issue_class,
+    coalesce(labels.is_personalized, false) as is_personalized,
+    coalesce(labels.is_high_value, false) as is_high_value,
+    credited.conversation_date,
+    {{ in_service_window('credited.conversation_started_at', 'site', 'parameters') }} as is_in_service_window,
+    {{ agent_business_date('shift', 'credited.assigned_at', 'site') }} as assigned_date,
     {{ agent_business_date('shift', 'credited.ended_at', 'site') }} as business_date
 from credited
 cross join site
+inner join parameters
+    on credited.conversation_date between parameters.valid_from and parameters.valid_to
 left join teams
     on
         credited.agent_key = teams.agent_key
         and {{ local_date('credited.assigned_at', 'site') }} between teams.valid_from and teams.valid_to
+left join assists
+    on credited.conversation_key = assists.conversation_key and credited.agent_key = assists.agent_key
+left join issue_classes
+    on credited.conversation_key = issue_classes.conversation_key
+left join labels
+    on credited.conversation_key = labels.conversation_key
 {{ shift_of('credited.agent_key', 'credited.assigned_at', 'site', 'shift') }}
 {{ on_duty_seconds('credited.agent_key', 'credited.assigned_at', 'credited.first_own_message_at', 'duty') }}

@@ -1,6 +1,28 @@
 with invitations as (
 
-    select * from {{ ref('int_survey_invitation') }}
+    select
+        source_id,
+        invited_at,
+        is_answered,
+        source_id || ':' || conversation_id as conversation_key
+    from {{ ref('int_survey_invitation') }}
+
+),
+
+outcomes as (
+
+    select
+        conversation_key,
+        source_id
+    from {{ ref('fct_outcome') }}
+
+),
+
+group_chats as (
+
+    select conversation_key
+    from {{ ref('fct_conversation') }}
+    where is_group
 
 ),
 
@@ -8,7 +30,8 @@ sources as (
 
     select
         source_id,
-        channel
+        channel,
+        cannot ? 'survey_invitation' as has_no_invitations
     from {{ ref('stg_cfg__source') }}
 
 ),
@@ -23,20 +46,52 @@ site as (
 
     select * from {{ ref('stg_cfg__site') }}
 
+),
+
+-- Nobody is asked to rate a group chat.
+eligible as (
+
+    select
+        outcomes.conversation_key,
+        outcomes.source_id
+    from outcomes
+    inner join sources
+        on outcomes.source_id = sources.source_id
+    left join group_chats
+        on outcomes.conversation_key = group_chats.conversation_key
+    where not sources.has_no_invitations and group_chats.conversation_key is null
+
+),
+
+chances as (
+
+    select
+        coalesce(invitations.conversation_key, eligible.conversation_key) as conversation_key,
+        coalesce(invitations.source_id, eligible.source_id) as source_id,
+        eligible.conversation_key is not null as is_eligible,
+        invitations.conversation_key is not null as is_invited,
+        invitations.invited_at,
+        coalesce(invitations.is_answered, false) as is_answered
+    from invitations
+    full join eligible
+        on invitations.conversation_key = eligible.conversation_key
+
 )
 
 select
-    invitations.source_id || ':' || invitations.conversation_id as invitation_key,
-    invitations.source_id || ':' || invitations.conversation_id as conversation_key,
+    chances.conversation_key as invitation_key,
+    chances.conversation_key,
     sources.channel,
     credits.agent_key,
     coalesce(credits.team_key, 'unassigned') as team_key,
-    invitations.invited_at,
-    invitations.is_answered,
-    coalesce(credits.business_date, {{ local_date('invitations.invited_at', 'site') }}) as business_date
-from invitations
+    chances.is_eligible,
+    chances.is_invited,
+    chances.invited_at,
+    chances.is_answered,
+    coalesce(credits.business_date, {{ local_date('chances.invited_at', 'site') }}) as business_date
+from chances
 inner join sources
-    on invitations.source_id = sources.source_id
+    on chances.source_id = sources.source_id
 cross join site
 left join credits
-    on invitations.source_id || ':' || invitations.conversation_id = credits.conversation_key
+    on chances.conversation_key = credits.conversation_key

@@ -65,8 +65,8 @@ followed as (
         lead(event_at) over (partition by source_id, agent, scope order by event_number) as next_in_scope_at,
         min(event_at) filter (where scope = 'all') over (
             partition by source_id, agent
-            order by event_number
-            rows between 1 following and unbounded following
+            order by event_number desc
+            rows between unbounded preceding and 1 preceding
         ) as next_of_all_at
     from own
 

@@ -13,8 +13,13 @@ with events as (
         data4,
         data5,
         caller_key,
-        row_number() over (partition by source_id order by event_at, second_ordinal) as event_number
+        caller_kind,
+        row_number() over (partition by source_id, callid order by event_at, second_ordinal) as event_number
     from {{ ref('stg_asterisk__queue_log') }}
+    where event in (
+        'ENTERQUEUE', 'CONNECT', 'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER',
+        'ABANDON', 'EXITWITHTIMEOUT', 'EXITEMPTY', 'EXITWITHKEY', 'WITHDRAW', 'SYSCOMPAT', 'AGENTDUMP'
+    )
 
 ),
 
@@ -28,10 +33,6 @@ numbered as (
             order by event_number
         ) as visit_number
     from events
-    where event in (
-        'ENTERQUEUE', 'CONNECT', 'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER',
-        'ABANDON', 'EXITWITHTIMEOUT', 'EXITEMPTY', 'EXITWITHKEY', 'WITHDRAW', 'SYSCOMPAT', 'AGENTDUMP'
-    )
 
 ),
 
@@ -78,6 +79,7 @@ select
     entries.event_number,
     entries.event_at as entered_at,
     entries.caller_key,
+    entries.caller_kind,
     connections.event_at as connected_at,
     connections.agent as agent_account,
     ends.event_at as ended_at,

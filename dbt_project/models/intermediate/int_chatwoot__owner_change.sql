@@ -110,18 +110,38 @@ first_human as (
         and (first_owned.message_id is null or messages.message_id < first_owned.message_id)
     group by messages.source_id, messages.conversation_id
 
+),
+
+opened_and_closed as (
+
+    select
+        source_id,
+        conversation_id,
+        message_id,
+        lag(effect) over (partition by source_id, conversation_id order by message_id) as state_before,
+        lag(sent_at) over (partition by source_id, conversation_id order by message_id) as state_before_at
+    from named
+    where effect in ('open', 'close')
+
 )
 
 select
-    source_id,
-    conversation_id,
-    message_id,
-    sent_at,
-    event_type,
-    effect,
-    owner_name,
-    owner_id
+    named.source_id,
+    named.conversation_id,
+    named.message_id,
+    named.sent_at,
+    named.event_type,
+    named.effect,
+    named.owner_name,
+    named.owner_id,
+    opened_and_closed.state_before,
+    opened_and_closed.state_before_at
 from named
+left join opened_and_closed
+    on
+        named.source_id = opened_and_closed.source_id
+        and named.conversation_id = opened_and_closed.conversation_id
+        and named.message_id = opened_and_closed.message_id
 
 union all
 
@@ -137,7 +157,9 @@ select
     case
         when first_owned.message_id is null then coalesce(conversations.assignee_id, first_human.sender_id)
         else first_human.sender_id
-    end as owner_id
+    end as owner_id,
+    null as state_before,
+    null::timestamptz as state_before_at
 from conversations
 inner join entries
     on

@@ -50,7 +50,11 @@ numbered as (
         count(*) filter (where effect in ('open', 'close')) over (
             partition by source_id, conversation_id
             order by message_id
-        ) as state_number
+        ) as state_number,
+        1 + count(*) filter (where effect = 'open' and state_before = 'close') over (
+            partition by source_id, conversation_id
+            order by message_id
+        ) as episode_number
     from changes
 
 ),
@@ -106,6 +110,7 @@ owned as (
         stretches.next_at,
         stretches.next_effect,
         stretches.event_type,
+        stretches.episode_number,
         owners.owner_name,
         owners.owner_id,
         row_number() over (
@@ -180,6 +185,7 @@ select
     coalesce(owned.next_effect in ('own', 'release'), false) as is_transfer,
     owned.start_message_id,
     owned.next_message_id,
+    owned.episode_number,
     entries.entered_at
 from owned
 inner join conversations

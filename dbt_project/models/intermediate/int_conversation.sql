@@ -6,30 +6,7 @@ with visits as (
 
 chats as (
 
-    select * from {{ ref('stg_live_helper_chat__chat') }}
-
-),
-
-chat_segments as (
-
-    select
-        source_id,
-        chat_id,
-        max(ended_at) as ended_at
-    from {{ ref('int_live_helper_chat__segment') }}
-    group by source_id, chat_id
-
-),
-
-messages as (
-
-    select
-        source_id,
-        chat_id,
-        min(sent_at) filter (where author_kind = 'customer') as first_customer_message_at,
-        min(sent_at) filter (where author_kind = 'agent' and not is_whisper) as first_human_message_at
-    from {{ ref('stg_live_helper_chat__message') }}
-    group by source_id, chat_id
+    select * from {{ ref('int_live_helper_chat__chat') }}
 
 ),
 
@@ -55,21 +32,58 @@ departments as (
 
 ),
 
-voice as (
+calls as (
 
     select
         source_id,
         callid as conversation_id,
         (array_agg(queue_name order by event_number))[1] as queue_account,
         (array_agg(caller_key order by event_number))[1] as customer_key,
+        (array_agg(caller_kind order by event_number))[1] as caller_kind,
+        (array_agg(end_event order by event_number desc))[1] as end_event,
         min(entered_at) as started_at,
-        min(entered_at) as entered_at,
-        case when bool_and(ended_at is not null) then max(ended_at) end as ended_at,
-        null::timestamptz as visitor_left_at,
-        null::timestamptz as first_customer_message_at,
-        null::timestamptz as first_human_reply_at
+        case when bool_and(ended_at is not null) then max(ended_at) end as ended_at
     from visits
     group by source_id, callid
+
+),
+
+voice as (
+
+    select
+        source_id,
+        conversation_id,
+        queue_account,
+        customer_key,
+        case
+            when customer_key is not null then 'known'
+            when caller_kind in ('shared', 'withheld', 'internal', 'invalid') then caller_kind
+            else 'missing'
+        end as customer_kind,
+        started_at,
+        started_at as entered_at,
+        ended_at,
+        case
+            when ended_at is null then null
+            when end_event in ('COMPLETEAGENT', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER') then 'agent'
+            when end_event in ('COMPLETECALLER', 'ABANDON', 'EXITWITHKEY') then 'customer'
+            else 'system'
+        end as closed_by,
+        null::timestamptz as visitor_left_at,
+        null::timestamptz as first_customer_message_at,
+        null::timestamptz as first_human_reply_at,
+        false as has_bot,
+        false as is_bot_only,
+        0::bigint as bot_message_count,
+        null::boolean as is_left_before_second_answer,
+        null::bigint as bot_question_count,
+        null::bigint as bot_hit_count,
+        0::bigint as reopened_count,
+        null::bigint as shortest_closed_seconds,
+        null::boolean as is_group,
+        null::boolean as is_spam,
+        null::boolean as is_test
+    from calls
 
 ),
 
@@ -79,18 +93,28 @@ chat as (
         chats.source_id,
         chats.chat_id::text as conversation_id,
         departments.identifier as queue_account,
-        coalesce(chats.phone_key, chats.email_key) as customer_key,
+        chats.customer_key,
+        chats.customer_kind,
         chats.started_at,
         chats.started_at as entered_at,
-        coalesce(chat_segments.ended_at, chats.closed_at) as ended_at,
-        chats.visitor_closed_at as visitor_left_at,
-        messages.first_customer_message_at,
-        messages.first_human_message_at as first_human_reply_at
+        chats.ended_at,
+        chats.closed_by,
+        chats.visitor_left_at,
+        case when not chats.is_bot_only then chats.first_customer_message_at end as first_customer_message_at,
+        chats.first_human_message_at as first_human_reply_at,
+        chats.has_bot,
+        chats.is_bot_only,
+        chats.bot_message_count,
+        null::boolean as is_left_before_second_answer,
+        null::bigint as bot_question_count,
+        null::bigint as bot_hit_count,
+        -- Only the last closing is kept: a chat that was opened again looks like one that never closed.
+        null::bigint as reopened_count,
+        null::bigint as shortest_closed_seconds,
+        null::boolean as is_group,
+        null::boolean as is_spam,
+        null::boolean as is_test
     from chats
-    left join chat_segments
-        on chats.source_id = chat_segments.source_id and chats.chat_id = chat_segments.chat_id
-    left join messages
-        on chats.source_id = messages.source_id and chats.chat_id = messages.chat_id
     left join first_participant
         on
             chats.source_id = first_participant.source_id
@@ -110,12 +134,25 @@ desk as (
         conversation_id::text as conversation_id,
         queue_account,
         customer_key,
+        customer_kind,
         started_at,
         entered_at,
         ended_at,
+        closed_by,
         ended_by_customer_at as visitor_left_at,
         first_customer_message_at,
-        first_human_message_at as first_human_reply_at
+        first_human_message_at as first_human_reply_at,
+        has_bot,
+        is_bot_only,
+        bot_message_count,
+        is_left_before_second_answer,
+        null::bigint as bot_question_count,
+        null::bigint as bot_hit_count,
+        reopened_count,
+        shortest_closed_seconds,
+        is_group,
+        is_spam,
+        is_test
     from {{ ref('int_chatwoot__conversation') }}
 
 )

@@ -1,6 +1,6 @@
 with chats as (
 
-    select * from {{ ref('stg_live_helper_chat__chat') }}
+    select * from {{ ref('int_live_helper_chat__chat') }}
 
 ),
 
@@ -19,12 +19,6 @@ users as (
         display_name,
         count(*) over (partition by source_id, display_name) as namesakes
     from {{ ref('stg_live_helper_chat__user') }}
-
-),
-
-site as (
-
-    select * from {{ ref('stg_cfg__site') }}
 
 ),
 
@@ -55,7 +49,7 @@ first_human as (
         messages.chat_id,
         (array_agg(messages.user_id order by messages.message_id))[1] as user_id
     from messages
-    left join transfers
+    inner join transfers
         on
             messages.source_id = transfers.source_id
             and messages.chat_id = transfers.chat_id
@@ -63,43 +57,8 @@ first_human as (
     where
         messages.author_kind = 'agent'
         and not messages.is_whisper
-        and (transfers.message_id is null or messages.message_id < transfers.message_id)
+        and messages.message_id < transfers.message_id
     group by messages.source_id, messages.chat_id
-
-),
-
-last_event as (
-
-    select
-        source_id,
-        chat_id,
-        max(sent_at) as sent_at
-    from messages
-    group by source_id, chat_id
-
-),
-
-closed as (
-
-    select
-        chats.source_id,
-        chats.chat_id,
-        chats.started_at,
-        chats.user_id,
-        chats.wait_seconds,
-        coalesce(
-            chats.closed_at,
-            case
-                when
-                    coalesce(last_event.sent_at, chats.started_at) + site.stale_close
-                    <= '{{ var("as_of") }}'::timestamptz
-                    then coalesce(last_event.sent_at, chats.started_at) + site.stale_close
-            end
-        ) as ended_at
-    from chats
-    cross join site
-    left join last_event
-        on chats.source_id = last_event.source_id and chats.chat_id = last_event.chat_id
 
 ),
 
@@ -107,30 +66,30 @@ closed as (
 owners as (
 
     select
-        closed.source_id,
-        closed.chat_id,
+        chats.source_id,
+        chats.chat_id,
         1 as segment_number,
         coalesce(
-            case when transfers.message_id is null then closed.user_id end,
+            case when transfers.message_id is null then chats.user_id end,
             first_human.user_id,
             actors.user_id
         ) as user_id,
-        closed.started_at + make_interval(secs => closed.wait_seconds) as assigned_at,
+        chats.started_at + make_interval(secs => chats.wait_seconds) as assigned_at,
         'accept' as assigned_by
-    from closed
+    from chats
     left join transfers
         on
-            closed.source_id = transfers.source_id
-            and closed.chat_id = transfers.chat_id
+            chats.source_id = transfers.source_id
+            and chats.chat_id = transfers.chat_id
             and transfers.transfer_number = 1
     left join first_human
-        on closed.source_id = first_human.source_id and closed.chat_id = first_human.chat_id
+        on chats.source_id = first_human.source_id and chats.chat_id = first_human.chat_id
     left join users as actors
         on
             transfers.source_id = actors.source_id
             and transfers.event_actor = actors.display_name
             and actors.namesakes = 1
-    where closed.user_id > 0
+    where chats.user_id > 0
 
     union all
 
@@ -152,12 +111,12 @@ select
     owners.user_id,
     owners.assigned_at,
     owners.assigned_by,
-    coalesce(transfers.sent_at, closed.ended_at) as ended_at,
+    coalesce(transfers.sent_at, chats.ended_at) as ended_at,
     transfers.message_id is not null as is_transfer,
-    closed.started_at as conversation_started_at
+    chats.started_at as conversation_started_at
 from owners
-inner join closed
-    on owners.source_id = closed.source_id and owners.chat_id = closed.chat_id
+inner join chats
+    on owners.source_id = chats.source_id and owners.chat_id = chats.chat_id
 left join transfers
     on
         owners.source_id = transfers.source_id

@@ -19,10 +19,20 @@ select
     case when author_kind = 'agent' then user_id::text end as agent_account,
     -- Messages belong to a segment by their order, never by their time: seconds tie.
     1 + count(*) filter (where event_type = 'transfer') over (
-        partition by source_id, chat_id
+        partition by chat_id, source_id
         order by message_id
         rows between unbounded preceding and current row
-    ) as segment_number
+    ) as segment_number,
+    count(*) filter (where author_kind = 'agent' and not is_whisper) over (
+        partition by chat_id, source_id
+        order by message_id
+        rows between unbounded preceding and 1 preceding
+    ) as exchange_number,
+    max(sent_at) filter (where author_kind = 'customer' or (author_kind = 'agent' and not is_whisper)) over (
+        partition by chat_id, source_id
+        order by message_id
+        rows between unbounded preceding and 1 preceding
+    ) as last_spoken_at
 from messages
 
 union all
@@ -34,5 +44,7 @@ select
     sent_at,
     author_kind,
     agent_id::text as agent_account,
-    segment_number
+    segment_number,
+    exchange_number,
+    last_spoken_at
 from desk_messages

@@ -15,7 +15,8 @@ conversations as (
     select
         source_id,
         conversation_id,
-        queue_account
+        queue_account,
+        is_bot_only
     from {{ ref('int_conversation') }}
 
 ),
@@ -56,6 +57,7 @@ select
 from chats
 inner join conversations
     on chats.source_id = conversations.source_id and chats.chat_id::text = conversations.conversation_id
+where not conversations.is_bot_only
 
 union all
 

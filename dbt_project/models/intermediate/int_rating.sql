@@ -27,7 +27,11 @@ call_ratings as (
             order by event_at, second_ordinal
         ) as rating_id,
         event_at as answered_at,
-        data1::integer as rating_value
+        data1::integer as rating_value,
+        null::text as contact_source_id,
+        null::text as agent_key,
+        null::text as customer_key,
+        null::text as reason_code
     from queue_events
     where event = 'SURVEY' and data1 ~ '^\d+$'
 
@@ -41,7 +45,11 @@ chat_ratings as (
         stars.instrument_account,
         survey_items.survey_item_id || '/' || stars.instrument_account as rating_id,
         survey_items.answered_at,
-        stars.rating_value::integer as rating_value
+        stars.rating_value::integer as rating_value,
+        null::text as contact_source_id,
+        null::text as agent_key,
+        null::text as customer_key,
+        null::text as reason_code
     from survey_items
     cross join
         lateral (
@@ -60,7 +68,11 @@ chat_ratings as (
         chat_id || '/fbst' as rating_id,
         -- The moment of the thumb is not recorded.
         null::timestamptz as answered_at,
-        thumbs::integer as rating_value
+        thumbs::integer as rating_value,
+        null::text as contact_source_id,
+        null::text as agent_key,
+        null::text as customer_key,
+        null::text as reason_code
     from chats
     where thumbs > 0
 
@@ -74,8 +86,29 @@ desk_ratings as (
         'csat' as instrument_account,
         csat_response_id || '/csat' as rating_id,
         answered_at,
-        rating::integer as rating_value
+        rating::integer as rating_value,
+        null::text as contact_source_id,
+        null::text as agent_key,
+        null::text as customer_key,
+        null::text as reason_code
     from {{ ref('stg_chatwoot__csat_response') }}
+
+),
+
+sheet_ratings as (
+
+    select
+        source_id,
+        contact_id as conversation_id,
+        instrument as instrument_account,
+        response_id as rating_id,
+        answered_at,
+        value::integer as rating_value,
+        contact_source_id,
+        employee_number as agent_key,
+        customer_key,
+        reason as reason_code
+    from {{ ref('stg_tabular__survey_response') }}
 
 )
 
@@ -88,3 +121,7 @@ select * from chat_ratings
 union all
 
 select * from desk_ratings
+
+union all
+
+select * from sheet_ratings

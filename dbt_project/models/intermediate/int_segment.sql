@@ -4,6 +4,19 @@ with visits as (
 
 ),
 
+messages as (
+
+    select * from {{ ref('int_message') }}
+    where author_kind in ('customer', 'agent')
+
+),
+
+site as (
+
+    select * from {{ ref('stg_cfg__site') }}
+
+),
+
 chat_segments as (
 
     select
@@ -15,6 +28,8 @@ chat_segments as (
         assigned_by,
         ended_at,
         is_transfer,
+        -- Only the last closing is kept, so a second episode cannot be seen.
+        1 as episode_number,
         conversation_started_at as entered_at
     from {{ ref('int_live_helper_chat__segment') }}
 
@@ -29,14 +44,43 @@ chat_segments as (
         assigned_by,
         ended_at,
         is_transfer,
+        episode_number,
         entered_at
     from {{ ref('int_chatwoot__segment') }}
 
 ),
 
-messages as (
+-- The one pass over messages by segment; what was written where nobody owned the chat has a row too.
+written as (
 
-    select * from {{ ref('int_message') }}
+    select
+        messages.source_id,
+        messages.conversation_id,
+        messages.segment_number,
+        count(*) filter (where messages.author_kind = 'customer') as customer_message_count,
+        count(*) filter (
+            where messages.author_kind = 'agent' and messages.agent_account = chat_segments.agent_account
+        ) as agent_message_count,
+        min(messages.sent_at) filter (
+            where messages.author_kind = 'agent' and messages.agent_account = chat_segments.agent_account
+        ) as first_own_message_at,
+        -- Silence before the first message runs from the assignment: greatest() leaves out what does not exist.
+        sum(greatest(extract(
+            epoch from messages.sent_at - greatest(messages.last_spoken_at, chat_segments.assigned_at)
+        ), 0)) filter (
+            where
+            messages.sent_at >= chat_segments.assigned_at
+            and messages.sent_at - greatest(messages.last_spoken_at, chat_segments.assigned_at)
+            <= make_interval(secs => site.idle_gap_seconds)
+        )::bigint as active_seconds
+    from messages
+    cross join site
+    left join chat_segments
+        on
+            messages.source_id = chat_segments.source_id
+            and messages.conversation_id = chat_segments.conversation_id
+            and messages.segment_number = chat_segments.segment_number
+    group by messages.source_id, messages.conversation_id, messages.segment_number
 
 ),
 
@@ -45,25 +89,10 @@ customers as (
     select
         source_id,
         conversation_id,
-        min(sent_at) as first_message_at,
         min(segment_number) as first_segment_number
-    from messages
-    where author_kind = 'customer'
+    from written
+    where customer_message_count > 0
     group by source_id, conversation_id
-
-),
-
-own_messages as (
-
-    select
-        source_id,
-        conversation_id,
-        segment_number,
-        agent_account,
-        min(sent_at) as first_message_at
-    from messages
-    where author_kind = 'agent'
-    group by source_id, conversation_id, segment_number, agent_account
 
 )
 
@@ -74,13 +103,24 @@ select
     queue_name as queue_account,
     agent_account,
     connected_at as assigned_at,
+    'queue' as assigned_by,
     ended_at,
     end_event in ('BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER') as is_transfer,
+    case
+        when end_event = 'ATTENDEDTRANSFER' then 'attended'
+        when end_event in ('BLINDTRANSFER', 'TRANSFER') then 'blind'
+    end as transfer_kind,
     ended_at is not null as is_effective,
     talk_seconds,
+    -- The exchange does not mark hold: it is part of the talk.
+    null::bigint as hold_seconds,
     null::timestamptz as first_own_message_at,
     false as has_customer_message,
-    null::bigint as accept_delay_seconds
+    null::bigint as customer_message_count,
+    null::bigint as agent_message_count,
+    null::bigint as active_seconds,
+    null::bigint as accept_delay_seconds,
+    1::bigint as episode_number
 from visits
 where outcome = 'answered'
 
@@ -93,25 +133,31 @@ select
     null as queue_account,
     chat_segments.agent_account,
     chat_segments.assigned_at,
+    chat_segments.assigned_by,
     chat_segments.ended_at,
     chat_segments.is_transfer,
+    case when chat_segments.is_transfer then 'chat' end as transfer_kind,
     chat_segments.ended_at is not null
-    and own_messages.first_message_at is not null
+    and written.first_own_message_at is not null
     and coalesce(customers.first_segment_number <= chat_segments.segment_number, false) as is_effective,
     null as talk_seconds,
-    own_messages.first_message_at as first_own_message_at,
-    customers.first_message_at is not null as has_customer_message,
+    null as hold_seconds,
+    written.first_own_message_at,
+    customers.conversation_id is not null as has_customer_message,
+    coalesce(written.customer_message_count, 0) as customer_message_count,
+    coalesce(written.agent_message_count, 0) as agent_message_count,
+    coalesce(written.active_seconds, 0) as active_seconds,
     case
         when chat_segments.assigned_by = 'accept'
             then extract(epoch from chat_segments.assigned_at - chat_segments.entered_at)::bigint
-    end as accept_delay_seconds
+    end as accept_delay_seconds,
+    chat_segments.episode_number
 from chat_segments
-left join own_messages
+left join written
     on
-        chat_segments.source_id = own_messages.source_id
-        and chat_segments.conversation_id = own_messages.conversation_id
-        and chat_segments.segment_number = own_messages.segment_number
-        and chat_segments.agent_account = own_messages.agent_account
+        chat_segments.source_id = written.source_id
+        and chat_segments.conversation_id = written.conversation_id
+        and chat_segments.segment_number = written.segment_number
 left join customers
     on
         chat_segments.source_id = customers.source_id

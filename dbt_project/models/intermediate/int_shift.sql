@@ -1,5 +1,3 @@
-{{ config(indexes=[{'columns': ['agent_key', 'shift_start']}]) }}
-
 with site as (
 
     select * from {{ ref('stg_cfg__site') }}
@@ -43,7 +41,8 @@ leave_requests as (
         start_date,
         end_date,
         start_part,
-        end_part
+        end_part,
+        is_paid
     from {{ ref('stg_tabular__leave_request') }}
     where status = 'approved'
 
@@ -87,7 +86,9 @@ leave_days as (
         bool_or(
             not (leave_day.leave_date = leave_requests.start_date and leave_requests.start_part <> 'full_day')
             and not (leave_day.leave_date = leave_requests.end_date and leave_requests.end_part <> 'full_day')
-        ) as is_full_day
+        ) as is_full_day,
+        -- NULL unless every request that covers the day says it.
+        case when count(leave_requests.is_paid) = count(*) then bool_and(leave_requests.is_paid) end as is_paid
     from leave_requests
     cross join
         lateral
@@ -130,6 +131,7 @@ shifts as (
         schedules.start_time::time as start_time,
         schedules.end_time::time as end_time,
         coalesce(derived.required_seconds, schedules.minimum_seconds) as required_seconds,
+        null::bigint as break_seconds,
         'derived' as basis
     from derived
     inner join schedules
@@ -153,32 +155,62 @@ shifts as (
         shift_date,
         start_time::time as start_time,
         end_time::time as end_time,
-        (
-            extract(epoch from end_time::time - start_time::time)
-            + case when end_time::time <= start_time::time then 86400 else 0 end
-            - break_seconds
-        )::bigint as required_seconds,
+        null::bigint as required_seconds,
+        break_seconds,
         'published' as basis
     from published
     where not is_rest_day and day_rank = 1
 
+),
+
+local_shifts as (
+
+    select
+        employee_number,
+        shift_date,
+        shift_date + start_time as local_start,
+        shift_date + end_time
+        + case when end_time <= start_time then interval '1 day' else interval '0' end as local_end,
+        required_seconds,
+        break_seconds,
+        basis
+    from shifts
+
+),
+
+-- Each end goes to UTC by itself: a night in which the clocks change has an hour more or less.
+placed as (
+
+    select
+        local_shifts.employee_number,
+        local_shifts.shift_date,
+        {{ local_instant('local_shifts.local_start', 'site') }} as shift_start,
+        {{ local_instant('local_shifts.local_end', 'site') }} as shift_end,
+        local_shifts.required_seconds,
+        local_shifts.break_seconds,
+        local_shifts.basis
+    from local_shifts
+    cross join site
+
 )
 
 select
-    shifts.employee_number as agent_key,
-    shifts.shift_date,
-    (shifts.shift_date + shifts.start_time) at time zone site.time_zone as shift_start,
-    (
-        shifts.shift_date + shifts.end_time
-        + case when shifts.end_time <= shifts.start_time then interval '1 day' else interval '0' end
-    ) at time zone site.time_zone as shift_end,
-    shifts.required_seconds,
-    shifts.basis,
+    placed.employee_number as agent_key,
+    placed.shift_date,
+    placed.shift_start,
+    placed.shift_end,
+    -- A published shift requires the seconds that pass in it, without its breaks.
+    case
+        when placed.basis = 'published'
+            then extract(epoch from placed.shift_end - placed.shift_start)::bigint - placed.break_seconds
+        else placed.required_seconds
+    end as required_seconds,
+    placed.basis,
     coalesce(leave_days.is_full_day, false) as is_on_leave,
-    leave_days.leave_date is not null and not leave_days.is_full_day as is_on_half_leave
-from shifts
-cross join site
+    leave_days.leave_date is not null and not leave_days.is_full_day as is_on_half_leave,
+    leave_days.is_paid as is_leave_paid
+from placed
 left join leave_days
     on
-        shifts.employee_number = leave_days.employee_number
-        and shifts.shift_date = leave_days.leave_date
+        placed.employee_number = leave_days.employee_number
+        and placed.shift_date = leave_days.leave_date

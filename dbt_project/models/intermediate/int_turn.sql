@@ -1,69 +1,35 @@
 with messages as (
 
     select * from {{ ref('int_message') }}
-
-),
-
-spoken as (
-
-    select
-        *,
-        lag(author_kind) over (partition by source_id, conversation_id order by message_id) as previous_kind
-    from messages
     where author_kind in ('customer', 'agent')
 
 ),
 
-numbered as (
-
-    select
-        *,
-        count(*) filter (where author_kind = 'customer' and previous_kind is distinct from 'customer') over (
-            partition by source_id, conversation_id
-            order by message_id
-        ) as turn_number
-    from spoken
-
-),
-
-replies as (
-
-    select
-        *,
-        row_number() over (
-            partition by source_id, conversation_id, turn_number
-            order by message_id
-        ) as reply_rank
-    from numbered
-    where author_kind = 'agent'
-
-),
-
-questions as (
+-- All the customer writes between two human messages has the same number of them before it, and so has its reply.
+exchanges as (
 
     select
         source_id,
         conversation_id,
-        turn_number,
-        min(sent_at) as asked_at
-    from numbered
-    where author_kind = 'customer'
-    group by source_id, conversation_id, turn_number
+        exchange_number,
+        min(sent_at) filter (where author_kind = 'customer') as asked_at,
+        min(segment_number) filter (where author_kind = 'customer') as asked_segment_number,
+        min(sent_at) filter (where author_kind = 'agent') as replied_at,
+        min(agent_account) filter (where author_kind = 'agent') as agent_account,
+        min(segment_number) filter (where author_kind = 'agent') as segment_number
+    from messages
+    group by conversation_id, source_id, exchange_number
 
 )
 
 select
-    questions.source_id,
-    questions.conversation_id,
-    questions.turn_number,
-    questions.asked_at,
-    replies.sent_at as replied_at,
-    replies.agent_account,
-    replies.segment_number
-from questions
-left join replies
-    on
-        questions.source_id = replies.source_id
-        and questions.conversation_id = replies.conversation_id
-        and questions.turn_number = replies.turn_number
-        and replies.reply_rank = 1
+    source_id,
+    conversation_id,
+    row_number() over (partition by conversation_id, source_id order by exchange_number) as turn_number,
+    asked_at,
+    asked_segment_number,
+    replied_at,
+    agent_account,
+    segment_number
+from exchanges
+where asked_at is not null

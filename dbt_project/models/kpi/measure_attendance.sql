@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_attendance') }}
@@ -8,13 +8,15 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
         'none' as channel,
-        business_date as business_date,
+        rows.business_date as business_date,
         case when is_counted then required_seconds end as rostered_seconds,
         case when is_counted then attended_seconds end as attended_seconds,
-        case when is_counted then 1 end as attendance_days
+        case when is_counted then 1 end as attendance_days,
+        case when is_counted and is_late then 1 end as late_days,
+        case when is_counted and is_early_leave then 1 end as early_leave_days
     from rows
 
 ),
@@ -36,7 +38,9 @@ pooled as (
         business_date,
         coalesce(sum(rostered_seconds), 0)::numeric as rostered_seconds,
         coalesce(sum(attended_seconds), 0)::numeric as attended_seconds,
-        coalesce(sum(attendance_days), 0)::numeric as attendance_days
+        coalesce(sum(attendance_days), 0)::numeric as attendance_days,
+        coalesce(sum(late_days), 0)::numeric as late_days,
+        coalesce(sum(early_leave_days), 0)::numeric as early_leave_days
     from credited
     group by grouping sets (
         (agent_unit, channel, business_date),
@@ -56,8 +60,13 @@ select
 from pooled
 cross join lateral (
     values
-    ('rostered_seconds', pooled.rostered_seconds),
-    ('attended_seconds', pooled.attended_seconds),
-    ('attendance_days', pooled.attendance_days)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('rostered_seconds', false, pooled.rostered_seconds),
+    ('attended_seconds', false, pooled.attended_seconds),
+    ('attendance_days', false, pooled.attendance_days),
+    ('late_days', false, pooled.late_days),
+    ('early_leave_days', false, pooled.early_leave_days)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 select
     unit_kind,
     unit_key,
@@ -61,7 +61,403 @@ select
     business_date,
     measure_id,
     measure_value
+from {{ ref('measure_unit_assignment') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_unit_ended') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_segment_started') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_turn_asked') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_ring') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_outcome') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_call_baseline_day') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_case_mix') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_qa_review') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_qa_item') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_qa_quota') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_exam') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_work_order_audit') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_daily_form') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_training') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_group_chat_day') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_dial') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_lead') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_lead_contact') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_enquiry') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_order_link') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_registration') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_customer_retention') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_ticket_touch') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_ticket_solved') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_ticket_waiting') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_ticket_entered') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_ticket_episode') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_sla_clock') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_backlog_day') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
 from {{ ref('measure_agent_state') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_attendance') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_agent_time') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_paid_time') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_agent_concurrency') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_employment_day') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_cost_day') }}
 
 union all
 
@@ -94,7 +490,7 @@ select
     business_date,
     measure_id,
     measure_value
-from {{ ref('measure_qa_review') }}
+from {{ ref('measure_recommendation') }}
 
 union all
 
@@ -105,7 +501,7 @@ select
     business_date,
     measure_id,
     measure_value
-from {{ ref('measure_exam') }}
+from {{ ref('measure_complaint') }}
 
 union all
 
@@ -116,4 +512,26 @@ select
     business_date,
     measure_id,
     measure_value
-from {{ ref('measure_attendance') }}
+from {{ ref('measure_handled') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_feedback') }}
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    channel,
+    business_date,
+    measure_id,
+    measure_value
+from {{ ref('measure_contact_block_day') }}

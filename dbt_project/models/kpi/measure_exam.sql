@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_exam') }}
@@ -8,10 +8,10 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
         'none' as channel,
-        business_date as business_date,
+        rows.business_date as business_date,
         case when is_due then 1 end as exams_due,
         case when is_due then exam_score end as exam_points
     from rows
@@ -54,7 +54,10 @@ select
 from pooled
 cross join lateral (
     values
-    ('exams_due', pooled.exams_due),
-    ('exam_points', pooled.exam_points)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('exams_due', false, pooled.exams_due),
+    ('exam_points', false, pooled.exam_points)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

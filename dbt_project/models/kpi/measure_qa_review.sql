@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_qa_review') }}
@@ -8,12 +8,13 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
         'none' as channel,
-        business_date as business_date,
+        rows.business_date as business_date,
         case when is_valid_for_score then 1 end as qa_reviews,
-        case when is_valid_for_score then review_score end as qa_review_points
+        case when is_valid_for_score then review_score end as qa_review_points,
+        case when is_valid_for_score and is_fatal then 1 end as qa_reviews_fatal
     from rows
 
 ),
@@ -34,7 +35,8 @@ pooled as (
         channel,
         business_date,
         coalesce(sum(qa_reviews), 0)::numeric as qa_reviews,
-        coalesce(sum(qa_review_points), 0)::numeric as qa_review_points
+        coalesce(sum(qa_review_points), 0)::numeric as qa_review_points,
+        coalesce(sum(qa_reviews_fatal), 0)::numeric as qa_reviews_fatal
     from credited
     group by grouping sets (
         (agent_unit, channel, business_date),
@@ -54,7 +56,11 @@ select
 from pooled
 cross join lateral (
     values
-    ('qa_reviews', pooled.qa_reviews),
-    ('qa_review_points', pooled.qa_review_points)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('qa_reviews', false, pooled.qa_reviews),
+    ('qa_review_points', false, pooled.qa_review_points),
+    ('qa_reviews_fatal', false, pooled.qa_reviews_fatal)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_queue_visit') }}
@@ -8,16 +8,17 @@ with rows as (
 credited as (
 
     select
-        queue_key as queue_unit,
-        team_key as team_unit,
-        channel as channel,
-        business_date as business_date,
+        rows.queue_key as queue_unit,
+        rows.team_key as team_unit,
+        rows.channel as channel,
+        rows.business_date as business_date,
         case when outcome <> 'open' and not is_short_abandon then 1 end as queue_offered,
         case when outcome = 'abandoned' and not is_short_abandon then 1 end as queue_abandoned,
         case when outcome = 'answered' then 1 end as queue_answered,
         case when outcome = 'answered' and wait_seconds <= service_level_seconds then 1 end as queue_answered_in_time,
         case when outcome in ('answered', 'abandoned') and not is_short_abandon then 1 end as queue_answered_or_abandoned,
-        case when outcome = 'answered' then wait_seconds end as queue_wait_seconds
+        case when outcome = 'answered' then wait_seconds end as queue_wait_seconds,
+        case when outcome = 'abandoned' and not is_short_abandon then wait_seconds end as queue_abandon_seconds
     from rows
 
 ),
@@ -42,7 +43,8 @@ pooled as (
         coalesce(sum(queue_answered), 0)::numeric as queue_answered,
         coalesce(sum(queue_answered_in_time), 0)::numeric as queue_answered_in_time,
         coalesce(sum(queue_answered_or_abandoned), 0)::numeric as queue_answered_or_abandoned,
-        coalesce(sum(queue_wait_seconds), 0)::numeric as queue_wait_seconds
+        coalesce(sum(queue_wait_seconds), 0)::numeric as queue_wait_seconds,
+        coalesce(sum(queue_abandon_seconds), 0)::numeric as queue_abandon_seconds
     from credited
     group by grouping sets (
         (queue_unit, channel, business_date),
@@ -62,11 +64,15 @@ select
 from pooled
 cross join lateral (
     values
-    ('queue_offered', pooled.queue_offered),
-    ('queue_abandoned', pooled.queue_abandoned),
-    ('queue_answered', pooled.queue_answered),
-    ('queue_answered_in_time', pooled.queue_answered_in_time),
-    ('queue_answered_or_abandoned', pooled.queue_answered_or_abandoned),
-    ('queue_wait_seconds', pooled.queue_wait_seconds)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('queue_offered', false, pooled.queue_offered),
+    ('queue_abandoned', false, pooled.queue_abandoned),
+    ('queue_answered', false, pooled.queue_answered),
+    ('queue_answered_in_time', false, pooled.queue_answered_in_time),
+    ('queue_answered_or_abandoned', false, pooled.queue_answered_or_abandoned),
+    ('queue_wait_seconds', false, pooled.queue_wait_seconds),
+    ('queue_abandon_seconds', false, pooled.queue_abandon_seconds)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_rating') }}
@@ -8,12 +8,18 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
-        channel as channel,
-        business_date as business_date,
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
+        rows.channel as channel,
+        rows.business_date as business_date,
         case when is_valid_for_score and instrument_kind = 'csat' then 1 end as ratings_valid,
-        case when is_valid_for_score and is_top_box and instrument_kind = 'csat' then 1 end as ratings_top_box
+        case when is_valid_for_score and is_top_box and instrument_kind = 'csat' then 1 end as ratings_top_box,
+        case when is_valid_for_score and is_bottom_box and instrument_kind = 'csat' then 1 end as ratings_bottom_box,
+        case when is_valid_for_score and instrument_kind = 'csat' then rating_points end as rating_points,
+        case when is_valid_for_score and instrument_kind = 'resolved' then 1 end as solved_answers_valid,
+        case when is_valid_for_score and is_top_box and instrument_kind = 'resolved' then 1 end as solved_answers_top_box,
+        case when is_valid_for_score and instrument_kind = 'ces' then 1 end as effort_answers_valid,
+        case when is_valid_for_score and instrument_kind = 'ces' then rating_points end as effort_points
     from rows
 
 ),
@@ -34,7 +40,13 @@ pooled as (
         channel,
         business_date,
         coalesce(sum(ratings_valid), 0)::numeric as ratings_valid,
-        coalesce(sum(ratings_top_box), 0)::numeric as ratings_top_box
+        coalesce(sum(ratings_top_box), 0)::numeric as ratings_top_box,
+        coalesce(sum(ratings_bottom_box), 0)::numeric as ratings_bottom_box,
+        coalesce(sum(rating_points), 0)::numeric as rating_points,
+        coalesce(sum(solved_answers_valid), 0)::numeric as solved_answers_valid,
+        coalesce(sum(solved_answers_top_box), 0)::numeric as solved_answers_top_box,
+        coalesce(sum(effort_answers_valid), 0)::numeric as effort_answers_valid,
+        coalesce(sum(effort_points), 0)::numeric as effort_points
     from credited
     group by grouping sets (
         (agent_unit, channel, business_date),
@@ -54,7 +66,16 @@ select
 from pooled
 cross join lateral (
     values
-    ('ratings_valid', pooled.ratings_valid),
-    ('ratings_top_box', pooled.ratings_top_box)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('ratings_valid', false, pooled.ratings_valid),
+    ('ratings_top_box', false, pooled.ratings_top_box),
+    ('ratings_bottom_box', false, pooled.ratings_bottom_box),
+    ('rating_points', false, pooled.rating_points),
+    ('solved_answers_valid', false, pooled.solved_answers_valid),
+    ('solved_answers_top_box', false, pooled.solved_answers_top_box),
+    ('effort_answers_valid', false, pooled.effort_answers_valid),
+    ('effort_points', false, pooled.effort_points)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

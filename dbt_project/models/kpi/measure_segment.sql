@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_segment') }}
@@ -8,20 +8,30 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
-        channel as channel,
-        business_date as business_date,
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
+        rows.channel as channel,
+        rows.business_date as business_date,
         case when is_effective then 1 end as segments_effective,
         case when is_effective and is_transfer then 1 end as segments_transferred,
         case when is_effective and channel = 'voice' then 1 end as calls_answered,
         case when is_effective then talk_seconds end as talk_seconds,
         case when is_effective then active_seconds end as active_seconds,
         case when is_response_due then 1 end as responses_assigned,
-        case when is_response_due and assignment_response_seconds <= 60 then 1 end as responses_assigned_in_time,
+        case when is_response_due and assignment_response_seconds <= parameters.assignment_response_limit_seconds then 1 end as responses_assigned_in_time,
         case when accept_delay_seconds is not null then 1 end as accepted_segments,
-        case when true then accept_delay_seconds end as accept_delay_seconds
+        case when true then accept_delay_seconds end as accept_delay_seconds,
+        case when channel = 'chat' and ended_at is not null then agent_message_count end as messages_by_agent,
+        case when channel = 'chat' and ended_at is not null then customer_message_count end as messages_by_customer,
+        case when is_effective and channel = 'voice' and talk_seconds <= parameters.longest_talk_seconds then talk_seconds end as plausible_talk_seconds,
+        case when is_effective and channel = 'voice' and talk_seconds <= parameters.longest_talk_seconds then 1 end as plausible_calls,
+        case when is_effective and channel = 'voice' and hold_seconds > 0 then 1 end as calls_held,
+        case when is_effective and channel = 'voice' then hold_seconds end as hold_seconds,
+        case when is_effective and has_assist then 1 end as segments_escalated,
+        case when is_effective and is_personalized then 1 end as segments_personalized
     from rows
+    inner join {{ ref('stg_cfg__parameter_range') }} as parameters
+        on rows.business_date between parameters.valid_from and parameters.valid_to
 
 ),
 
@@ -48,7 +58,15 @@ pooled as (
         coalesce(sum(responses_assigned), 0)::numeric as responses_assigned,
         coalesce(sum(responses_assigned_in_time), 0)::numeric as responses_assigned_in_time,
         coalesce(sum(accepted_segments), 0)::numeric as accepted_segments,
-        coalesce(sum(accept_delay_seconds), 0)::numeric as accept_delay_seconds
+        coalesce(sum(accept_delay_seconds), 0)::numeric as accept_delay_seconds,
+        coalesce(sum(messages_by_agent), 0)::numeric as messages_by_agent,
+        coalesce(sum(messages_by_customer), 0)::numeric as messages_by_customer,
+        coalesce(sum(plausible_talk_seconds), 0)::numeric as plausible_talk_seconds,
+        coalesce(sum(plausible_calls), 0)::numeric as plausible_calls,
+        coalesce(sum(calls_held), 0)::numeric as calls_held,
+        coalesce(sum(hold_seconds), 0)::numeric as hold_seconds,
+        coalesce(sum(segments_escalated), 0)::numeric as segments_escalated,
+        coalesce(sum(segments_personalized), 0)::numeric as segments_personalized
     from credited
     group by grouping sets (
         (agent_unit, channel, business_date),
@@ -68,14 +86,25 @@ select
 from pooled
 cross join lateral (
     values
-    ('segments_effective', pooled.segments_effective),
-    ('segments_transferred', pooled.segments_transferred),
-    ('calls_answered', pooled.calls_answered),
-    ('talk_seconds', pooled.talk_seconds),
-    ('active_seconds', pooled.active_seconds),
-    ('responses_assigned', pooled.responses_assigned),
-    ('responses_assigned_in_time', pooled.responses_assigned_in_time),
-    ('accepted_segments', pooled.accepted_segments),
-    ('accept_delay_seconds', pooled.accept_delay_seconds)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('segments_effective', false, pooled.segments_effective),
+    ('segments_transferred', false, pooled.segments_transferred),
+    ('calls_answered', false, pooled.calls_answered),
+    ('talk_seconds', false, pooled.talk_seconds),
+    ('active_seconds', false, pooled.active_seconds),
+    ('responses_assigned', false, pooled.responses_assigned),
+    ('responses_assigned_in_time', false, pooled.responses_assigned_in_time),
+    ('accepted_segments', false, pooled.accepted_segments),
+    ('accept_delay_seconds', false, pooled.accept_delay_seconds),
+    ('messages_by_agent', false, pooled.messages_by_agent),
+    ('messages_by_customer', false, pooled.messages_by_customer),
+    ('plausible_talk_seconds', false, pooled.plausible_talk_seconds),
+    ('plausible_calls', false, pooled.plausible_calls),
+    ('calls_held', false, pooled.calls_held),
+    ('hold_seconds', false, pooled.hold_seconds),
+    ('segments_escalated', false, pooled.segments_escalated),
+    ('segments_personalized', false, pooled.segments_personalized)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_survey_invitation') }}
@@ -8,12 +8,14 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
-        channel as channel,
-        business_date as business_date,
-        case when agent_key is not null then 1 end as survey_invitations,
-        case when agent_key is not null and is_answered then 1 end as survey_invitations_answered
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
+        rows.channel as channel,
+        rows.business_date as business_date,
+        case when agent_key is not null and is_invited then 1 end as survey_invitations,
+        case when agent_key is not null and is_invited and is_answered then 1 end as survey_invitations_answered,
+        case when is_eligible then 1 end as survey_eligible,
+        case when is_eligible and is_invited then 1 end as survey_eligible_invited
     from rows
 
 ),
@@ -34,7 +36,9 @@ pooled as (
         channel,
         business_date,
         coalesce(sum(survey_invitations), 0)::numeric as survey_invitations,
-        coalesce(sum(survey_invitations_answered), 0)::numeric as survey_invitations_answered
+        coalesce(sum(survey_invitations_answered), 0)::numeric as survey_invitations_answered,
+        coalesce(sum(survey_eligible), 0)::numeric as survey_eligible,
+        coalesce(sum(survey_eligible_invited), 0)::numeric as survey_eligible_invited
     from credited
     group by grouping sets (
         (agent_unit, channel, business_date),
@@ -54,7 +58,12 @@ select
 from pooled
 cross join lateral (
     values
-    ('survey_invitations', pooled.survey_invitations),
-    ('survey_invitations_answered', pooled.survey_invitations_answered)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('survey_invitations', false, pooled.survey_invitations),
+    ('survey_invitations_answered', false, pooled.survey_invitations_answered),
+    ('survey_eligible', false, pooled.survey_eligible),
+    ('survey_eligible_invited', false, pooled.survey_eligible_invited)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_turn') }}
@@ -8,10 +8,10 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
-        channel as channel,
-        business_date as business_date,
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
+        rows.channel as channel,
+        rows.business_date as business_date,
         case when response_seconds is not null then 1 end as turns_answered,
         case when true then response_seconds end as turn_response_seconds
     from rows
@@ -54,7 +54,10 @@ select
 from pooled
 cross join lateral (
     values
-    ('turns_answered', pooled.turns_answered),
-    ('turn_response_seconds', pooled.turn_response_seconds)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('turns_answered', false, pooled.turns_answered),
+    ('turn_response_seconds', false, pooled.turn_response_seconds)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

@@ -1,4 +1,4 @@
--- Generated from config/measures.yml by `kefu config generate`; edit that file instead.
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
 with rows as (
 
     select * from {{ ref('fct_unit_conversation') }}
@@ -8,13 +8,16 @@ with rows as (
 credited as (
 
     select
-        agent_key as agent_unit,
-        team_key as team_unit,
-        site_key as site_unit,
-        channel as channel,
-        business_date as business_date,
-        case when true then 1 end as conversations_handled
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
+        rows.site_key as site_unit,
+        rows.channel as channel,
+        rows.business_date as business_date,
+        case when true then 1 end as conversations_handled,
+        case when slow_turns >= parameters.slow_turn_count then 1 end as slow_conversations
     from rows
+    inner join {{ ref('stg_cfg__parameter_range') }} as parameters
+        on rows.business_date between parameters.valid_from and parameters.valid_to
 
 ),
 
@@ -33,7 +36,8 @@ pooled as (
         ) as unit_key,
         channel,
         business_date,
-        coalesce(sum(conversations_handled), 0)::numeric as conversations_handled
+        coalesce(sum(conversations_handled), 0)::numeric as conversations_handled,
+        coalesce(sum(slow_conversations), 0)::numeric as slow_conversations
     from credited
     group by grouping sets (
         (agent_unit, channel, business_date),
@@ -53,6 +57,10 @@ select
 from pooled
 cross join lateral (
     values
-    ('conversations_handled', pooled.conversations_handled)
-) as measured (measure_id, measure_value)
-where pooled.unit_key is not null and pooled.business_date is not null
+    ('conversations_handled', false, pooled.conversations_handled),
+    ('slow_conversations', false, pooled.slow_conversations)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

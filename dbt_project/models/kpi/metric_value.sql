@@ -1,6 +1,24 @@
-with measures as (
+with days as (
 
-    select * from {{ ref('measure_day') }}
+    select * from {{ ref('metric_day') }}
+
+),
+
+distinct_counts as (
+
+    select * from {{ ref('measure_distinct') }}
+
+),
+
+histogram as (
+
+    select * from {{ ref('measure_histogram') }}
+
+),
+
+exempt as (
+
+    select * from {{ ref('exempt_day') }}
 
 ),
 
@@ -10,9 +28,9 @@ parts as (
 
 ),
 
-metrics as (
+versions as (
 
-    select * from {{ ref('stg_cfg__metric') }}
+    select * from {{ ref('stg_cfg__metric_version') }}
 
 ),
 
@@ -28,7 +46,8 @@ period as (
 
 ),
 
-interval_default as (
+-- One number, looked up once and not for every row.
+interval_default as materialized (
 
     select (body #>> '{interval, z}')::numeric as z
     from ({{ current_config('defaults') }}) as current_defaults
@@ -45,11 +64,11 @@ units as (
     where teams.valid_from <= period.period_end and teams.valid_to >= period.period_start
     union
     select
-        measures.unit_kind,
-        measures.unit_key
-    from measures
+        days.unit_kind,
+        days.unit_key
+    from days
     cross join period
-    where measures.business_date between period.period_start and period.period_end
+    where days.business_date between period.period_start and period.period_end
     union
     select
         'team' as unit_kind,
@@ -78,63 +97,271 @@ queue_channels as (
 
 ),
 
-pooled as (
+-- The ranges a day belongs to; each is counted by the version in force on its first day.
+ranges as (
 
     select
-        parts.metric_id,
-        measures.unit_kind,
-        measures.unit_key,
-        measures.channel,
-        measures.business_date,
-        sum(measures.measure_value) filter (where parts.part = 'numerator') as numerator,
-        sum(measures.measure_value) filter (where parts.part = 'denominator') as denominator,
-        sum(measures.measure_value) filter (where parts.part = 'n') as n
-    from measures
-    inner join parts
-        on measures.measure_id = parts.measure_id
-    inner join scopes
-        on
-            parts.metric_id = scopes.metric_id
-            and measures.unit_kind = scopes.unit_kind
-            and measures.channel = scopes.channel
-            and scopes.is_measured
-    group by parts.metric_id, measures.unit_kind, measures.unit_key, measures.channel, measures.business_date
+        dates.business_date,
+        span.period_kind,
+        span.period_start,
+        span.period_end
+    from (
+        select business_date from days
+        union
+        select business_date from histogram
+    ) as dates
+    cross join period
+    cross join
+        lateral (
+            values
+            ('day', dates.business_date, dates.business_date),
+            (
+                'week',
+                date_trunc('week', dates.business_date)::date,
+                (date_trunc('week', dates.business_date) + interval '6 days')::date
+            ),
+            (
+                'month',
+                date_trunc('month', dates.business_date)::date,
+                (date_trunc('month', dates.business_date) + interval '1 month' - interval '1 day')::date
+            ),
+            (
+                'period',
+                case
+                    when dates.business_date between period.period_start and period.period_end then period.period_start
+                end,
+                period.period_end
+            )
+        ) as span (period_kind, period_start, period_end)
+    where span.period_start is not null
 
 ),
 
-days as (
-
-    select
-        metric_id,
-        unit_kind,
-        unit_key,
-        coalesce(channel, 'all') as channel,
-        business_date,
-        sum(numerator) as numerator,
-        sum(denominator) as denominator,
-        sum(n) as n
-    from pooled
-    group by grouping sets (
-        (metric_id, unit_kind, unit_key, channel, business_date),
-        (metric_id, unit_kind, unit_key, business_date)
-    )
-
-),
-
-period_sums as (
+-- A stock is what its last day in the range says.
+stocks as (
 
     select
         days.metric_id,
+        days.metric_version,
+        ranges.period_kind,
+        ranges.period_start,
+        max(days.business_date) as business_date
+    from days
+    inner join versions
+        on days.metric_id = versions.metric_id and days.metric_version = versions.metric_version
+    inner join ranges
+        on days.business_date = ranges.business_date
+    where versions.kind = 'last'
+    group by days.metric_id, days.metric_version, ranges.period_kind, ranges.period_start
+
+),
+
+summed as (
+
+    select
+        days.metric_id,
+        days.metric_version,
         days.unit_kind,
         days.unit_key,
-        days.channel,
+        coalesce(days.channel, 'all') as channel,
+        ranges.period_kind,
+        ranges.period_start,
+        bool_and(days.is_exempt) as is_exempt,
         sum(days.numerator) as numerator,
         sum(days.denominator) as denominator,
         sum(days.n) as n
     from days
-    cross join period
-    where days.business_date between period.period_start and period.period_end
-    group by days.metric_id, days.unit_kind, days.unit_key, days.channel
+    inner join ranges
+        on days.business_date = ranges.business_date
+    inner join versions
+        on
+            days.metric_id = versions.metric_id
+            and days.metric_version = versions.metric_version
+            and ranges.period_start between versions.valid_from and versions.valid_to
+            and versions.grains ? ranges.period_kind
+    left join stocks
+        on
+            days.metric_id = stocks.metric_id
+            and days.metric_version = stocks.metric_version
+            and ranges.period_kind = stocks.period_kind
+            and ranges.period_start = stocks.period_start
+    where versions.kind <> 'last' or days.business_date = stocks.business_date
+    group by grouping sets (
+        (
+            days.metric_id, days.metric_version, days.unit_kind, days.unit_key, ranges.period_kind,
+            ranges.period_start, days.channel
+        ),
+        (
+            days.metric_id, days.metric_version, days.unit_kind, days.unit_key, ranges.period_kind,
+            ranges.period_start
+        )
+    )
+
+),
+
+counted as (
+
+    select
+        parts.metric_id,
+        parts.metric_version,
+        distinct_counts.unit_kind,
+        distinct_counts.unit_key,
+        distinct_counts.channel,
+        distinct_counts.period_kind,
+        distinct_counts.period_start,
+        false as is_exempt,
+        sum(distinct_counts.measure_value) filter (where parts.part = 'numerator') as numerator,
+        sum(distinct_counts.measure_value) filter (where parts.part = 'denominator') as denominator,
+        sum(distinct_counts.measure_value) filter (where parts.part = 'n') as n
+    from distinct_counts
+    inner join parts
+        on distinct_counts.measure_id = parts.measure_id
+    inner join versions
+        on
+            parts.metric_id = versions.metric_id
+            and parts.metric_version = versions.metric_version
+            and distinct_counts.period_start between versions.valid_from and versions.valid_to
+            and versions.grains ? distinct_counts.period_kind
+    where
+        exists (
+            select 1
+            from scopes
+            where
+                parts.metric_id = scopes.metric_id
+                and parts.metric_version = scopes.metric_version
+                and distinct_counts.unit_kind = scopes.unit_kind
+                and distinct_counts.channel in (scopes.channel, 'all')
+                and scopes.has_source
+                and scopes.is_measured
+        )
+    group by
+        parts.metric_id,
+        parts.metric_version,
+        distinct_counts.unit_kind,
+        distinct_counts.unit_key,
+        distinct_counts.channel,
+        distinct_counts.period_kind,
+        distinct_counts.period_start
+
+),
+
+buckets as (
+
+    select
+        versions.metric_id,
+        versions.metric_version,
+        versions.quantile,
+        histogram.unit_kind,
+        histogram.unit_key,
+        coalesce(histogram.channel, 'all') as channel,
+        ranges.period_kind,
+        ranges.period_start,
+        histogram.bucket,
+        sum(histogram.bucket_count) as bucket_count
+    from histogram
+    inner join parts
+        on histogram.measure_id = parts.measure_id and parts.part = 'numerator'
+    inner join ranges
+        on histogram.business_date = ranges.business_date
+    inner join versions
+        on
+            parts.metric_id = versions.metric_id
+            and parts.metric_version = versions.metric_version
+            and ranges.period_start between versions.valid_from and versions.valid_to
+            and versions.grains ? ranges.period_kind
+    inner join scopes
+        on
+            versions.metric_id = scopes.metric_id
+            and versions.metric_version = scopes.metric_version
+            and histogram.unit_kind = scopes.unit_kind
+            and histogram.channel = scopes.channel
+            and scopes.has_source
+            and scopes.is_measured
+    left join exempt
+        on
+            versions.metric_id = exempt.metric_id
+            and histogram.business_date = exempt.business_date
+            and (
+                exempt.unit_kind = 'all'
+                or (histogram.unit_kind = exempt.unit_kind and histogram.unit_key = exempt.unit_key)
+            )
+    where exempt.metric_id is null
+    group by grouping sets (
+        (
+            versions.metric_id, versions.metric_version, versions.quantile, histogram.unit_kind, histogram.unit_key,
+            ranges.period_kind, ranges.period_start, histogram.bucket, histogram.channel
+        ),
+        (
+            versions.metric_id, versions.metric_version, versions.quantile, histogram.unit_kind, histogram.unit_key,
+            ranges.period_kind, ranges.period_start, histogram.bucket
+        )
+    )
+
+),
+
+cumulated as (
+
+    select
+        *,
+        sum(bucket_count) over (
+            partition by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
+            order by bucket
+        ) as count_up_to,
+        sum(bucket_count) over (
+            partition by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
+        ) as count_of_all
+    from buckets
+
+),
+
+percentiles as (
+
+    select
+        metric_id,
+        metric_version,
+        unit_kind,
+        unit_key,
+        channel,
+        period_kind,
+        period_start,
+        false as is_exempt,
+        {{ bucket_value('min(bucket) filter (where count_up_to >= quantile * count_of_all)') }} as numerator,
+        null::numeric as denominator,
+        max(count_of_all) as n
+    from cumulated
+    group by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
+
+),
+
+ranged as (
+
+    select
+        parted.metric_id,
+        parted.metric_version,
+        parted.unit_kind,
+        parted.unit_key,
+        parted.channel,
+        parted.period_kind,
+        parted.period_start,
+        bool_or(parted.is_exempt) as is_exempt,
+        sum(parted.numerator) as numerator,
+        sum(parted.denominator) as denominator,
+        coalesce(sum(parted.n), 0) as n
+    from (
+        select * from summed
+        union all
+        select * from counted
+        union all
+        select * from percentiles
+    ) as parted
+    group by
+        parted.metric_id,
+        parted.metric_version,
+        parted.unit_kind,
+        parted.unit_key,
+        parted.channel,
+        parted.period_kind,
+        parted.period_start
 
 ),
 
@@ -143,20 +370,28 @@ frame as (
 
     select
         scopes.metric_id,
+        scopes.metric_version,
         scopes.unit_kind,
         units.unit_key,
         coalesce(scopes.channel, 'all') as channel,
         bool_or(scopes.has_source) as has_source,
-        bool_or(scopes.is_measured) as is_measured
+        bool_or(scopes.has_source and scopes.is_measured) as is_measured
     from scopes
+    cross join period
+    inner join versions
+        on
+            scopes.metric_id = versions.metric_id
+            and scopes.metric_version = versions.metric_version
+            and period.period_start between versions.valid_from and versions.valid_to
+            and versions.grains ? 'period'
     inner join units
         on scopes.unit_kind = units.unit_kind
     left join queue_channels
         on scopes.unit_kind = 'queue' and units.unit_key = queue_channels.queue_key
     where scopes.unit_kind <> 'queue' or scopes.channel = queue_channels.channel
     group by grouping sets (
-        (scopes.metric_id, scopes.unit_kind, units.unit_key, scopes.channel),
-        (scopes.metric_id, scopes.unit_kind, units.unit_key)
+        (scopes.metric_id, scopes.metric_version, scopes.unit_kind, units.unit_key, scopes.channel),
+        (scopes.metric_id, scopes.metric_version, scopes.unit_kind, units.unit_key)
     )
 
 ),
@@ -165,6 +400,7 @@ valued as (
 
     select
         frame.metric_id,
+        frame.metric_version,
         frame.unit_kind,
         frame.unit_key,
         frame.channel,
@@ -174,36 +410,60 @@ valued as (
         period.period_end,
         frame.has_source,
         frame.is_measured,
-        period_sums.numerator,
-        period_sums.denominator,
-        coalesce(period_sums.n, 0) as n
+        coalesce(ranged.is_exempt, false) as is_exempt,
+        ranged.numerator,
+        ranged.denominator,
+        coalesce(ranged.n, 0) as n
     from frame
     cross join period
-    left join period_sums
+    left join ranged
         on
-            frame.metric_id = period_sums.metric_id
-            and frame.unit_kind = period_sums.unit_kind
-            and frame.unit_key = period_sums.unit_key
-            and frame.channel = period_sums.channel
+            frame.metric_id = ranged.metric_id
+            and frame.metric_version = ranged.metric_version
+            and frame.unit_kind = ranged.unit_kind
+            and frame.unit_key = ranged.unit_key
+            and frame.channel = ranged.channel
+            and ranged.period_kind = 'period'
 
     union all
 
     select
-        metric_id,
-        unit_kind,
-        unit_key,
-        channel,
-        'day' as period_kind,
-        business_date::text as period_id,
-        business_date as period_start,
-        business_date as period_end,
+        ranged.metric_id,
+        ranged.metric_version,
+        ranged.unit_kind,
+        ranged.unit_key,
+        ranged.channel,
+        ranged.period_kind,
+        case ranged.period_kind
+            when 'day' then ranged.period_start::text
+            when 'week' then to_char(ranged.period_start, 'IYYY-"W"IW')
+            else to_char(ranged.period_start, 'YYYY-MM')
+        end as period_id,
+        ranged.period_start,
+        case ranged.period_kind
+            when 'day' then ranged.period_start
+            when 'week' then ranged.period_start + 6
+            else (ranged.period_start + interval '1 month' - interval '1 day')::date
+        end as period_end,
         true as has_source,
         true as is_measured,
-        numerator,
-        denominator,
-        n
-    from days
-    where coalesce(numerator, 0) <> 0 or coalesce(denominator, 0) <> 0
+        ranged.is_exempt,
+        ranged.numerator,
+        ranged.denominator,
+        ranged.n
+    from ranged
+    inner join versions
+        on ranged.metric_id = versions.metric_id and ranged.metric_version = versions.metric_version
+    where
+        ranged.period_kind <> 'period'
+        and (
+            coalesce(ranged.numerator, 0) <> 0
+            or coalesce(ranged.denominator, 0) <> 0
+            or ranged.n <> 0
+            or ranged.is_exempt
+            -- An empty stock is a finding, not an absence.
+            or versions.kind = 'last'
+        )
 
 ),
 
@@ -211,23 +471,26 @@ reasoned as (
 
     select
         valued.*,
-        metrics.metric_version,
-        metrics.kind,
-        metrics.unit,
+        versions.kind,
+        versions.unit,
+        versions.scale,
+        versions.is_bounded,
         case
             when not valued.has_source then 'source_missing'
             when not valued.is_measured then 'not_measured'
-            when metrics.kind = 'ratio' and coalesce(valued.denominator, 0) = 0 then 'no_denominator'
+            when valued.is_exempt then 'exempt'
+            when versions.kind = 'ratio' and coalesce(valued.denominator, 0) = 0 then 'no_denominator'
+            when versions.kind = 'percentile' and valued.n = 0 then 'no_denominator'
             when
                 valued.unit_kind = 'agent'
                 and valued.period_kind = 'period'
-                and metrics.kind = 'ratio'
-                and valued.n < metrics.min_n
+                and versions.kind in ('ratio', 'percentile')
+                and valued.n < versions.min_n
                 then 'below_min_n'
         end as null_reason
     from valued
-    inner join metrics
-        on valued.metric_id = metrics.metric_id
+    inner join versions
+        on valued.metric_id = versions.metric_id and valued.metric_version = versions.metric_version
 
 )
 
@@ -241,21 +504,36 @@ select
     reasoned.period_id::text as period_id,
     reasoned.period_start::date as period_start,
     reasoned.period_end::date as period_end,
-    case when reasoned.is_measured then coalesce(reasoned.numerator, 0) end::numeric as numerator,
-    case when reasoned.is_measured and reasoned.kind = 'ratio' then coalesce(reasoned.denominator, 0) end::numeric
-        as denominator,
+    case
+        when reasoned.is_measured and not (reasoned.kind = 'percentile' and reasoned.n = 0)
+            then coalesce(reasoned.numerator, 0)
+    end::numeric as numerator,
+    case
+        when reasoned.is_measured and reasoned.kind in ('ratio', 'excess') then coalesce(reasoned.denominator, 0)
+    end::numeric as denominator,
     reasoned.n::bigint as n,
     case
         when reasoned.null_reason is not null then null
-        when reasoned.kind = 'sum' then coalesce(reasoned.numerator, 0)
-        else coalesce(reasoned.numerator, 0) / reasoned.denominator
+        when reasoned.kind = 'ratio' then reasoned.scale * coalesce(reasoned.numerator, 0) / reasoned.denominator
+        when reasoned.kind = 'excess'
+            -- Shares of a month are fractions; their last decimals are no excess.
+            then round(greatest(coalesce(reasoned.numerator, 0) - coalesce(reasoned.denominator, 0), 0), 9)
+        else coalesce(reasoned.numerator, 0)
     end::numeric as value,
     case
-        when reasoned.null_reason is null and reasoned.unit = 'share' and reasoned.n = reasoned.denominator
+        when
+            reasoned.null_reason is null
+            and reasoned.unit = 'share'
+            and reasoned.is_bounded
+            and reasoned.n = reasoned.denominator
             then {{ wilson('reasoned.numerator', 'reasoned.n', 'interval_default.z', -1) }}
     end::numeric as interval_low,
     case
-        when reasoned.null_reason is null and reasoned.unit = 'share' and reasoned.n = reasoned.denominator
+        when
+            reasoned.null_reason is null
+            and reasoned.unit = 'share'
+            and reasoned.is_bounded
+            and reasoned.n = reasoned.denominator
             then {{ wilson('reasoned.numerator', 'reasoned.n', 'interval_default.z', 1) }}
     end::numeric as interval_high,
     reasoned.null_reason::text as null_reason,

@@ -19,6 +19,8 @@ select
     (count(*) filter (where outcome = 'open'))::bigint as open_count,
     (count(*) filter (where outcome not in ('answered', 'abandoned', 'open')))::bigint as other_count,
     coalesce(sum(wait_seconds) filter (where outcome = 'answered'), 0)::bigint as answered_wait_seconds,
+    coalesce(sum(wait_seconds) filter (where outcome = 'abandoned' and not is_short_abandon), 0)::bigint
+        as abandoned_wait_seconds,
     (max(wait_seconds))::bigint as longest_wait_seconds
 from visits
 group by queue_key, team_key, channel, interval_start_at, business_date

@@ -34,17 +34,20 @@ site as (
 
 ),
 
+rules as (
+
+    select * from {{ ref('stg_cfg__contradiction_rule') }}
+
+),
+
 forgotten as (
 
     select
         'forgotten_clock_out' as rule_id,
-        'hr' as owner_role,
         punches.agent_key,
         punches.attendance_date as business_date,
         'in ' || punches.in_at as left_side,
-        'no clock-out' as right_side,
-        '忘记签退：当天出勤不计入，待人事更正' as description_zh,
-        'Forgotten clock-out: the day is left out of attendance until HR corrects it' as description_en
+        'no clock-out' as right_side
     from punches
     where punches.out_at is null
 
@@ -54,13 +57,10 @@ endless as (
 
     select
         'attendance_too_long' as rule_id,
-        'hr' as owner_role,
         punches.agent_key,
         punches.attendance_date as business_date,
         'in ' || punches.in_at as left_side,
-        'out ' || punches.out_at as right_side,
-        '单次出勤超过上限：当天出勤不计入' as description_zh,
-        'Attendance longer than the limit: the day is left out' as description_en
+        'out ' || punches.out_at as right_side
     from punches
     cross join site
     where punches.out_at - punches.in_at > site.longest_attendance
@@ -71,13 +71,10 @@ on_leave as (
 
     select
         'worked_on_leave' as rule_id,
-        'team_lead' as owner_role,
         shifts.agent_key,
         shifts.shift_date as business_date,
         'approved leave' as left_side,
-        count(*) || ' conversations handled' as right_side,
-        '人事显示休假，但通话或在线系统显示在工作' as description_zh,
-        'HR says on leave while the telephone or chat shows work' as description_en
+        count(*) || ' conversations handled' as right_side
     from shifts
     inner join segments
         on shifts.agent_key = segments.agent_key and shifts.shift_date = segments.business_date
@@ -90,13 +87,10 @@ unrostered as (
 
     select
         'work_without_attendance' as rule_id,
-        'team_lead' as owner_role,
         segments.agent_key,
         segments.business_date,
         'no attendance and no shift' as left_side,
-        count(*) || ' conversations handled' as right_side,
-        '有服务记录但没有考勤记录' as description_zh,
-        'Conversations were handled on a day without any attendance record' as description_en
+        count(*) || ' conversations handled' as right_side
     from segments
     left join shifts
         on segments.agent_key = shifts.agent_key and segments.business_date = shifts.shift_date
@@ -109,13 +103,10 @@ unmapped as (
 
     select
         'unmapped_account' as rule_id,
-        'data_engineer' as owner_role,
         segments.agent_key,
         segments.business_date,
         segments.agent_key as left_side,
-        'no identity' as right_side,
-        '账号未对应到员工' as description_zh,
-        'An account is not mapped to a person' as description_en
+        'no identity' as right_side
     from segments
     where segments.agent_key like 'unmapped:%'
     group by segments.agent_key, segments.business_date
@@ -126,13 +117,10 @@ unknown_states as (
 
     select
         'unmapped_pause_reason' as rule_id,
-        'data_engineer' as owner_role,
         states.agent_key,
         states.business_date,
         coalesce(states.reason, 'no reason') as left_side,
-        count(*) || ' states' as right_side,
-        '暂停原因未映射：只提醒，不扣分' as description_zh,
-        'A pause reason is not mapped: an alert, never a penalty' as description_en
+        count(*) || ' states' as right_side
     from states
     where states.state in ('unmapped', 'unspecified')
     group by states.agent_key, states.business_date, states.reason
@@ -143,19 +131,16 @@ open_visits as (
 
     select
         'queue_visit_without_end' as rule_id,
-        'data_engineer' as owner_role,
         null::text as agent_key,
         visits.business_date,
         visits.queue_visit_key as left_side,
-        'no end recorded' as right_side,
-        '排队记录没有结束事件：不计入排队指标' as description_zh,
-        'A queue visit has no end: it is left out of the queue metrics' as description_en
+        'no end recorded' as right_side
     from visits
     where visits.outcome = 'open'
 
 ),
 
-final as (
+found as (
 
     select * from forgotten
     union all
@@ -170,16 +155,44 @@ final as (
     select * from unknown_states
     union all
     select * from open_visits
+    union all
+    select
+        rule_id,
+        agent_key,
+        business_date,
+        left_side,
+        right_side
+    from {{ ref('contradicted_duty') }}
+    union all
+    select
+        rule_id,
+        agent_key,
+        business_date,
+        left_side,
+        right_side
+    from {{ ref('contradicted_account') }}
+    union all
+    select
+        rule_id,
+        agent_key,
+        business_date,
+        left_side,
+        right_side
+    from {{ ref('contradicted_score') }}
 
 )
 
+-- A left join: a rule that nobody declared has no owner, and the column without one stops the build.
 select
-    rule_id::text as rule_id,
-    owner_role::text as owner_role,
-    agent_key::text as agent_key,
-    business_date::date as business_date,
-    left_side::text as left_side,
-    right_side::text as right_side,
-    description_zh::text as description_zh,
-    description_en::text as description_en
-from final
+    found.rule_id::text as rule_id,
+    rules.owner_role::text as owner_role,
+    rules.severity::text as severity,
+    found.agent_key::text as agent_key,
+    found.business_date::date as business_date,
+    found.left_side::text as left_side,
+    found.right_side::text as right_side,
+    rules.description_zh::text as description_zh,
+    rules.description_en::text as description_en
+from found
+left join rules
+    on found.rule_id = rules.rule_id

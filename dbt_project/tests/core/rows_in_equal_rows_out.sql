@@ -23,7 +23,9 @@ calls as (
 counts as (
 
     {% for events in [
-        'conversation', 'segment', 'queue_visit', 'turn', 'agent_state', 'survey_invitation', 'qa_review'
+        'conversation', 'segment', 'queue_visit', 'turn', 'agent_state', 'qa_review', 'qa_item', 'work_order_audit',
+        'daily_form', 'complaint', 'feedback', 'coaching', 'training', 'live_sample', 'ring', 'call_leg',
+        'contact_label'
     ] -%}
         select
             'fct_{{ events }}' as relation,
@@ -33,6 +35,14 @@ counts as (
         union all
 
     {% endfor -%}
+    -- Conversations whose customer could have been invited and was not have a row of their own.
+    select
+        'fct_survey_invitation' as relation,
+        (select count(*) from {{ ref('int_survey_invitation') }}) as rows_in,
+        (select count(*) filter (where is_invited) from {{ ref('fct_survey_invitation') }}) as rows_out
+
+    union all
+
     -- Ratings of undeclared instruments are left out on purpose.
     select
         'fct_rating' as relation,
@@ -80,7 +90,7 @@ counts as (
     select
         'int_queue_visit' as relation,
         (select count(*) from {{ ref('int_asterisk__queue_visit') }})
-        + (select count(*) from {{ ref('stg_live_helper_chat__chat') }})
+        + (select count(*) filter (where not is_bot_only) from {{ ref('int_live_helper_chat__chat') }})
         + (
             select count(*) filter (where outcome <> 'not_offered')
             from {{ ref('int_chatwoot__conversation') }}

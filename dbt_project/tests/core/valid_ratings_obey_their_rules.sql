@@ -1,5 +1,6 @@
 -- What is scored is credited to an agent, once per conversation and instrument, and at most as often per customer and
--- agent in the period as the defaults allow (reliability.md 2).
+-- agent in the period as the defaults allow (reliability.md 2). Recommendations and ratings of the product are credited
+-- to teams.
 with ratings as (
 
     select *
@@ -21,7 +22,7 @@ uncredited as (
         'credited to nobody' as fault,
         rating_key as row_key
     from ratings
-    where agent_key is null or business_date is null
+    where (agent_key is null and instrument_kind <> 'nps' and not is_product_reason) or business_date is null
 
 ),
 
@@ -31,6 +32,7 @@ repeated as (
         'more than one of a conversation' as fault,
         conversation_key || ' ' || instrument_key as row_key
     from ratings
+    where conversation_key is not null
     group by conversation_key, instrument_key
     having count(*) > 1
 
@@ -45,6 +47,8 @@ crowded as (
     cross join defaults
     where
         ratings.customer_key is not null
+        and ratings.agent_key is not null
+        and ratings.instrument_kind <> 'nps'
         and ratings.business_date between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date
     group by
         ratings.customer_key, ratings.agent_key, ratings.instrument_kind, defaults.most_per_customer_and_agent

@@ -12,5 +12,6 @@ where
     (value is null) <> (null_reason is not null)
     or (value is null and interval_low is not null)
     or (interval_low is null) <> (interval_high is null)
-    or (null_reason in ('source_missing', 'not_measured')) <> (numerator is null)
+    or (numerator is null and null_reason is null)
+    or (numerator is not null and null_reason in ('source_missing', 'not_measured'))
     or (null_reason = 'no_denominator' and denominator <> 0)

@@ -26,7 +26,10 @@ from metric_values
 inner join metrics
     on metric_values.metric_id = metrics.metric_id
 where
-    metric_values.numerator < 0
-    or metric_values.denominator < 0
-    or (metrics.is_bounded and metric_values.numerator > metric_values.denominator)
-    or (metrics.is_bounded and metric_values.value not between 0 and 1)
+    metrics.is_bounded
+    and (
+        metric_values.numerator < 0
+        or metric_values.denominator < 0
+        or metric_values.numerator > metric_values.denominator
+        or metric_values.value not between 0 and 1
+    )

@@ -1,7 +1,20 @@
--- Numerator, denominator and n of a period are the sums of its days, for every metric, unit and channel.
-with metric_values as (
+-- Numerator, denominator and n of a period are the sums of its days, for every metric, unit and channel. Stocks,
+-- percentiles and distinct counts are what does not add up by its nature.
+with additive as (
 
-    select * from {{ ref('metric_value') }}
+    {{ additive_metrics() }}
+
+),
+
+metric_values as (
+
+    select metric_values.*
+    from {{ ref('metric_value') }} as metric_values
+    inner join additive
+        on metric_values.metric_id = additive.metric_id
+    inner join {{ ref('stg_cfg__metric') }} as metrics
+        on metric_values.metric_id = metrics.metric_id
+    where metrics.kind <> 'last' and metrics.grains ?& array['day', 'period']
 
 ),
 

@@ -1,5 +1,6 @@
--- Every row is credited to one team, so teams add up to the site; so do queues and agents where a measure has them.
--- Distinct conversations count for everyone who served them: agents are at least teams there, teams at least the site.
+-- The site pools all rows of a fact: queues, teams and agents never hold more than it, and exactly as much where every
+-- row belongs to somebody. What units share (a conversation two agents served) counts for each of them, so there
+-- agents hold at least what teams hold, and teams at least what the site holds.
 with sums as (
 
     select
@@ -7,23 +8,25 @@ with sums as (
         channel,
         business_date,
         coalesce(sum(measure_value) filter (where unit_kind = 'site'), 0) as of_site,
-        coalesce(sum(measure_value) filter (where unit_kind = 'team'), 0) as of_teams,
-        coalesce(sum(measure_value) filter (where unit_kind = 'agent'), 0) as of_agents,
-        coalesce(sum(measure_value) filter (where unit_kind = 'queue'), 0) as of_queues
+        sum(measure_value) filter (where unit_kind = 'team') as of_teams,
+        sum(measure_value) filter (where unit_kind = 'agent') as of_agents,
+        sum(measure_value) filter (where unit_kind = 'queue') as of_queues,
+        min(measure_value) >= 0 as is_positive,
+        bool_or(unit_kind = 'site') as has_site
     from {{ ref('measure_day') }}
     group by measure_id, channel, business_date
 
 ),
 
-kinds as (
+measures as (
 
     select
         measure_id,
-        bool_or(unit_kind = 'agent') as has_agents,
-        bool_or(unit_kind = 'queue') as has_queues,
-        measure_id = 'conversations_handled' as is_distinct
-    from {{ ref('measure_day') }}
-    group by measure_id
+        has_own_site,
+        fact in ('queue_visit', 'segment', 'agent_state', 'attendance', 'qa_review', 'exam', 'outcome')
+            as is_always_credited
+    from {{ ref('stg_cfg__measure') }}
+    where aggregation = 'sum'
 
 )
 
@@ -36,10 +39,23 @@ select
     sums.of_agents,
     sums.of_queues
 from sums
-inner join kinds
-    on sums.measure_id = kinds.measure_id
+inner join measures
+    on sums.measure_id = measures.measure_id
 where
-    (not kinds.is_distinct and sums.of_teams <> sums.of_site)
-    or (not kinds.is_distinct and kinds.has_agents and sums.of_agents <> sums.of_site)
-    or (kinds.has_queues and sums.of_queues <> sums.of_site)
-    or (kinds.is_distinct and not (sums.of_agents >= sums.of_teams and sums.of_teams >= sums.of_site))
+    sums.has_site
+    and (
+        (
+            not measures.has_own_site
+            and sums.is_positive
+            and (sums.of_teams > sums.of_site or sums.of_agents > sums.of_site or sums.of_queues > sums.of_site)
+        )
+        or (
+            measures.is_always_credited
+            and (sums.of_teams <> sums.of_site or sums.of_agents <> sums.of_site or sums.of_queues <> sums.of_site)
+        )
+        or (
+            measures.has_own_site
+            and sums.of_agents is not null
+            and not (sums.of_agents >= sums.of_teams and sums.of_teams >= sums.of_site)
+        )
+    )

@@ -231,7 +231,8 @@ class _Desk:
             if segment["ended_how"] == "closed"
         }
         if chat["reopened_at"] is not None and min(found, default=math.inf) >= chat["reopened_at"]:
-            found[chat["reopened_at"]] = by_customer
+            noted = [message for message in self._said[chat["chat_id"]] if message["text"] == "closed_by_visitor"]
+            found[min([message["sent_at"] for message in noted] + [chat["reopened_at"]])] = by_customer
         # Leaving is not recorded; who leaves unanswered ends the conversation.
         last = chat["closed_at"] or (chat["visitor_left_at"] if not segments else None)
         if last is not None and (chat["closed_by"] != "agent" or last not in found):

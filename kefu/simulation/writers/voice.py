@@ -102,7 +102,7 @@ def _first_channels(calls: pa.Table) -> pa.Table:
 
 def _with_channels(calls: pa.Table) -> pa.Table:
     channels = _first_channels(calls)
-    instants = {name: microseconds(calls.column(f"{name}_at")) for name in ("entered", "answered", "ended")}
+    instants = {name: microseconds(calls.column(f"{name}_at")) for name in ("entered", "rang", "answered", "ended")}
     return add(calls, **{name: channels.column(name) for name in channels.column_names}, **instants)
 
 
@@ -162,7 +162,10 @@ def _rings(world: World, visits: pa.Table) -> pa.Table:
 
 
 def _with_answering_channel(visits: pa.Table, rings: pa.Table) -> pa.Table:
-    """Adds when the phone that was taken began to ring: some seconds before, but after those that were not taken."""
+    """Adds when the phone that was taken began to ring.
+
+    Where the world does not say, some seconds before, but after those that were not taken.
+    """
     by_call = rings.group_by("call_id").aggregate([("ended", "max"), ("attempt", "max")])
     ids = flat(visits.column("call_id"))
     free = pc.max_element_wise(flat(visits.column("entered")), lookup(ids, by_call, "call_id", "ended_max"))
@@ -170,6 +173,7 @@ def _with_answering_channel(visits: pa.Table, rings: pa.Table) -> pa.Table:
     ring = pc.multiply(pc.add(pc.bit_wise_and(ids, 3), _SHORTEST_RING_SECONDS), MICROSECONDS)
     earliest = pc.min_element_wise(free, answered, skip_nulls=False)
     dialled = pc.max_element_wise(pc.subtract(answered, ring), earliest, skip_nulls=False)
+    dialled = pc.coalesce(flat(visits.column("rang")), dialled)
     attempts = pc.coalesce(lookup(ids, by_call, "call_id", "attempt_max"), 0)
     number = pc.add(pc.multiply(ids, _CHANNELS_PER_CALL), pc.add(attempts, 1))
     return add(

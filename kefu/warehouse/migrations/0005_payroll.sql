@@ -183,7 +183,7 @@ language plpgsql security definer set search_path = payroll, pg_temp as $$
 declare
     required constant text[] := array[
         'agents_mapped', 'critical_checks', 'effective_weights_sum_to_100', 'plan_approved', 'quarantine_settled',
-        'reliability_evaluated', 'weights_sum_to_100'
+        'reconciliation', 'reliability_evaluated', 'weights_sum_to_100'
     ];
     -- The period as it was applied, never as the calculation tells it.
     period jsonb;

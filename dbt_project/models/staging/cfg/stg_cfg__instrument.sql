@@ -12,5 +12,6 @@ select
     (body ->> 'scale_minimum')::integer as scale_minimum,
     (body ->> 'scale_maximum')::integer as scale_maximum,
     body ->> 'best' as best,
-    body -> 'top_box' as top_box
+    body -> 'top_box' as top_box,
+    coalesce(body -> 'product_reasons', '[]'::jsonb) as product_reasons
 from objects

@@ -1,35 +1,38 @@
-with objects as (
+with versions as (
 
-    {{ current_config('metric') }}
+    select * from {{ ref('stg_cfg__metric_version') }}
 
 )
 
 select
-    object_id as metric_id,
-    version as metric_version,
-    body #>> '{name, zh}' as name_zh,
-    body #>> '{name, en}' as name_en,
-    body #>> '{formula, zh}' as formula_zh,
-    body #>> '{formula, en}' as formula_en,
-    body ->> 'dimension' as dimension,
-    body ->> 'kind' as kind,
-    body ->> 'unit' as unit,
-    body ->> 'direction' as direction,
-    body ->> 'metric_type' as metric_type,
-    body ->> 'reliability' as reliability,
-    (body ->> 'min_n')::integer as min_n,
-    (body ->> 'bounded')::boolean as is_bounded,
-    (body ->> 'target')::numeric as target,
-    (body ->> 'decimals')::integer as decimals,
-    (body ->> 'display_order')::integer as display_order,
-    body -> 'numerator' as numerator_measures,
-    body -> 'denominator' as denominator_measures,
-    case
-        when body ->> 'kind' = 'sum' then body -> 'numerator'
-        when jsonb_array_length(body -> 'count') > 0 then body -> 'count'
-        else body -> 'denominator'
-    end as count_measures,
-    body -> 'units' as units,
-    body -> 'channels' as channels,
-    body -> 'needs' as needs
-from objects
+    metric_id,
+    metric_version,
+    valid_from,
+    valid_to,
+    name_zh,
+    name_en,
+    formula_zh,
+    formula_en,
+    dimension,
+    kind,
+    unit,
+    direction,
+    metric_type,
+    reliability,
+    scale,
+    quantile,
+    min_n,
+    is_bounded,
+    decimals,
+    display_order,
+    is_headline,
+    grains,
+    numerator_measures,
+    denominator_measures,
+    count_measures,
+    units,
+    channels,
+    needs,
+    targets
+from versions
+where '{{ var("period_start") }}'::date between valid_from and valid_to

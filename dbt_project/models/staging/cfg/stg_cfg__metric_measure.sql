@@ -1,32 +1,31 @@
-with metrics as (
+with versions as (
 
-    select
-        metric_id,
-        numerator_measures,
-        denominator_measures,
-        count_measures
-    from {{ ref('stg_cfg__metric') }}
+    select * from {{ ref('stg_cfg__metric_version') }}
 
 ),
 
 roles as (
 
     select
-        metrics.metric_id,
+        versions.metric_id,
+        versions.metric_version,
+        versions.valid_from,
         parts.part,
         parts.measures
-    from metrics
+    from versions
     cross join lateral (
         values
-        ('numerator', metrics.numerator_measures),
-        ('denominator', metrics.denominator_measures),
-        ('n', metrics.count_measures)
+        ('numerator', versions.numerator_measures),
+        ('denominator', versions.denominator_measures),
+        ('n', versions.count_measures)
     ) as parts (part, measures)
 
 )
 
 select
     roles.metric_id,
+    roles.metric_version,
+    roles.valid_from,
     roles.part,
     measure.measure_id
 from roles

@@ -4,6 +4,7 @@
     'inbox_id',
     'started_at',
     'last_activity_at',
+    'first_reply_at',
     'assignee_id',
     'team_id',
     'customer_id',

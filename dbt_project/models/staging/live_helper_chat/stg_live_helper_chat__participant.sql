@@ -2,5 +2,6 @@
     'participant_id',
     'chat_id',
     'user_id',
+    'chat_started_at',
     'department_id'
 ]) }}

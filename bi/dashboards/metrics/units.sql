@@ -1,0 +1,58 @@
+-- One row per metric of a dimension, channel and team, and one for the whole site, in one period.
+with period as (
+    select metric_value.period_id
+    from pub_kpi.metric_value
+    where metric_value.period_kind = 'period' [[and {{period}}]]
+    order by metric_value.period_end desc, metric_value.period_id
+    limit 1
+),
+
+unit as (
+    select
+        'site' as unit_kind,
+        'site' as unit_key,
+        '' as unit_order,
+        '全中心' as name_zh,
+        'Whole site' as name_en
+    union all
+    select
+        'team' as unit_kind,
+        team.team_key as unit_key,
+        team.team_key as unit_order,
+        team.name_zh,
+        team.name_en
+    from pub_kpi.team
+)
+
+select
+    metric_definition.display_order,
+    metric_definition.name_zh as metric_name_zh,
+    metric_definition.name_en as metric_name_en,
+    metric_definition.formula_zh,
+    metric_definition.formula_en,
+    metric_definition.unit,
+    metric_definition.decimals,
+    metric_definition.direction,
+    metric_definition.target,
+    metric_definition.min_n,
+    unit.unit_order,
+    unit.name_zh as unit_name_zh,
+    unit.name_en as unit_name_en,
+    metric_value.channel,
+    metric_value.value,
+    metric_value.interval_low,
+    metric_value.interval_high,
+    metric_value.n,
+    metric_value.null_reason
+from period
+inner join pub_kpi.metric_value on period.period_id = metric_value.period_id
+inner join pub_kpi.metric_definition
+    on metric_value.metric_id = metric_definition.metric_id
+    and metric_value.metric_version = metric_definition.version
+inner join unit on metric_value.unit_kind = unit.unit_kind and metric_value.unit_key = unit.unit_key
+where
+    metric_definition.dimension = {{dimension}}
+    and metric_value.period_kind = 'period'
+    -- Channels stand side by side; their pool would repeat a metric that has only one.
+    and metric_value.channel <> 'all'
+    [[and {{channel}}]]

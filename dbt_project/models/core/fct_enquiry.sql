@@ -1,0 +1,129 @@
+{{ config(indexes=[{'columns': ['enquiry_kind', 'customer_key', 'business_date'], 'unique': true}]) }}
+
+with enquiries as (
+
+    select * from {{ ref('int_enquiry') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('int_order') }}
+    where paid_at is not null and customer_key is not null
+
+),
+
+outcomes as (
+
+    select
+        outcomes.conversation_key,
+        outcomes.customer_key,
+        outcomes.agent_key,
+        outcomes.team_key,
+        outcomes.ended_at,
+        {{ local_date('outcomes.ended_at', 'site') }} as local_date
+    from {{ ref('fct_outcome') }} as outcomes
+    cross join {{ ref('stg_cfg__site') }} as site
+    where outcomes.customer_key is not null
+
+),
+
+-- Questions about new business lead to orders of new business; other orders say nothing about them.
+bought as (
+
+    select
+        enquiries.enquiry_kind,
+        enquiries.customer_key,
+        enquiries.enquiry_date,
+        bool_or(orders.paid_at < enquiries.first_ended_at) as has_order_before,
+        min(orders.paid_at) filter (where orders.paid_at >= enquiries.first_ended_at) as paid_at,
+        (
+            array_agg(orders.order_key order by orders.paid_at, orders.order_key)
+            filter (where orders.paid_at >= enquiries.first_ended_at)
+        )[1] as order_key
+    from enquiries
+    inner join orders
+        on
+            enquiries.customer_key = orders.customer_key
+            and enquiries.after_sales_from <= orders.paid_at
+            and enquiries.window_end > orders.paid_at
+            and (enquiries.enquiry_kind = 'presale' or orders.is_new_business)
+    group by enquiries.enquiry_kind, enquiries.customer_key, enquiries.enquiry_date
+
+),
+
+judged as (
+
+    select
+        enquiries.enquiry_kind,
+        enquiries.customer_key,
+        enquiries.enquiry_date,
+        enquiries.first_ended_at,
+        enquiries.conversation_count,
+        enquiries.window_days,
+        enquiries.window_end,
+        bought.order_key,
+        bought.paid_at,
+        bought.paid_at is not null as is_converted,
+        coalesce(bought.has_order_before, false) and bought.paid_at is null as is_after_sales,
+        bought.paid_at is not null and coalesce(orders.refunded_fen >= orders.amount_fen, false) as is_refunded,
+        enquiries.window_end <= '{{ var("as_of") }}'::timestamptz as is_matured
+    from enquiries
+    left join bought
+        on
+            enquiries.enquiry_kind = bought.enquiry_kind
+            and enquiries.customer_key = bought.customer_key
+            and enquiries.enquiry_date = bought.enquiry_date
+    left join orders
+        on bought.order_key = orders.order_key
+
+),
+
+credited as (
+
+    select
+        judged.enquiry_kind,
+        judged.customer_key,
+        judged.enquiry_date,
+        outcomes.conversation_key,
+        outcomes.agent_key,
+        outcomes.team_key,
+        row_number() over (
+            partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date
+            order by outcomes.ended_at desc, outcomes.conversation_key desc
+        ) as outcome_rank
+    from judged
+    inner join outcomes
+        on
+            judged.customer_key = outcomes.customer_key
+            and outcomes.local_date between judged.enquiry_date and judged.enquiry_date + judged.window_days
+            and case
+                when judged.is_converted then judged.paid_at >= outcomes.ended_at
+                else judged.enquiry_date = outcomes.local_date
+            end
+
+)
+
+select
+    judged.enquiry_kind,
+    judged.customer_key,
+    credited.conversation_key,
+    credited.agent_key,
+    credited.team_key,
+    judged.first_ended_at,
+    judged.conversation_count,
+    judged.window_end,
+    judged.is_after_sales,
+    judged.is_matured,
+    judged.is_converted,
+    judged.is_refunded,
+    judged.order_key,
+    judged.paid_at,
+    judged.enquiry_date as business_date
+from judged
+inner join credited
+    on
+        judged.enquiry_kind = credited.enquiry_kind
+        and judged.customer_key = credited.customer_key
+        and judged.enquiry_date = credited.enquiry_date
+        and credited.outcome_rank = 1

@@ -1,0 +1,84 @@
+{{ config(indexes=[{'columns': ['ring_key'], 'unique': true}]) }}
+
+with rings as (
+
+    select * from {{ ref('int_ring') }}
+
+),
+
+sources as (
+
+    select
+        source_id,
+        channel
+    from {{ ref('stg_cfg__source') }}
+
+),
+
+queues as (
+
+    select * from {{ ref('stg_cfg__queue') }}
+
+),
+
+site as (
+
+    select * from {{ ref('stg_cfg__site') }}
+
+),
+
+identities as (
+
+    select * from {{ ref('int_identity') }}
+
+),
+
+teams as (
+
+    select * from {{ ref('int_agent_team') }}
+
+),
+
+credited as (
+
+    select
+        rings.*,
+        sources.channel,
+        coalesce(
+            queues.queue_key, 'unmapped:' || rings.source_id || ':' || coalesce(rings.queue_account, '?')
+        ) as queue_key,
+        coalesce(
+            identities.agent_key, 'unmapped:' || rings.source_id || ':' || coalesce(rings.agent_account, '?')
+        ) as agent_key
+    from rings
+    inner join sources
+        on rings.source_id = sources.source_id
+    cross join site
+    left join queues
+        on rings.source_id = queues.source_id and rings.queue_account = queues.account
+    left join identities
+        on
+            rings.source_id = identities.source_id
+            and rings.agent_account = identities.account
+            and {{ local_date('rings.started_at', 'site') }} between identities.valid_from and identities.valid_to
+
+)
+
+select
+    credited.source_id || ':' || credited.callid || '/' || credited.ring_number as ring_key,
+    credited.source_id || ':' || credited.callid as conversation_key,
+    credited.channel,
+    credited.queue_key,
+    credited.agent_key,
+    coalesce(teams.team_key, 'unassigned') as team_key,
+    credited.is_answered,
+    credited.started_at,
+    credited.ring_seconds,
+    {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date
+from credited
+cross join site
+left join teams
+    on
+        credited.agent_key = teams.agent_key
+        and {{ local_date('credited.started_at', 'site') }} between teams.valid_from and teams.valid_to
+{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}

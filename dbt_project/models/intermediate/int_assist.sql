@@ -1,0 +1,11 @@
+{{ config(indexes=[{'columns': ['source_id', 'assist_id'], 'unique': true}]) }}
+
+select
+    source_id,
+    assist_id,
+    contact_source_id || ':' || contact_id as conversation_key,
+    employee_number as agent_key,
+    helper_number as helper_key,
+    asked_at,
+    assist_kind
+from {{ ref('stg_tabular__assist') }}

@@ -1,0 +1,11 @@
+{{ config(indexes=[{'columns': ['source_id', 'callback_id'], 'unique': true}]) }}
+
+select
+    source_id,
+    callback_id,
+    contact_source_id || ':' || contact_id as conversation_key,
+    employee_number as agent_key,
+    created_at,
+    due_at,
+    done_at
+from {{ ref('stg_tabular__callback_task') }}

@@ -1,0 +1,27 @@
+{{ config(indexes=[{'columns': ['conversation_key'], 'unique': true}]) }}
+
+with tickets as (
+
+    select
+        contact_source_id || ':' || contact_id as conversation_key,
+        ticket_id,
+        issue_class,
+        close_code,
+        opened_at,
+        row_number() over (
+            partition by contact_source_id, contact_id
+            order by opened_at desc, ticket_id desc, source_id asc
+        ) as ticket_rank
+    from {{ ref('stg_tabular__ticket') }}
+    where contact_source_id is not null and contact_id is not null
+
+)
+
+select
+    conversation_key,
+    ticket_id,
+    issue_class,
+    close_code,
+    opened_at
+from tickets
+where ticket_rank = 1

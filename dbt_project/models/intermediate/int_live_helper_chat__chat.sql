@@ -1,0 +1,75 @@
+with chats as (
+
+    select * from {{ ref('stg_live_helper_chat__chat') }}
+
+),
+
+site as (
+
+    select * from {{ ref('stg_cfg__site') }}
+
+),
+
+messages as (
+
+    select
+        source_id,
+        chat_id,
+        max(sent_at) as last_message_at,
+        min(sent_at) filter (where author_kind = 'customer') as first_customer_message_at,
+        min(sent_at) filter (where author_kind = 'agent' and not is_whisper) as first_human_message_at,
+        max(message_id) filter (where event_type = 'close_by_visitor') as closed_by_visitor_id,
+        max(message_id) filter (where event_type = 'close_by_agent') as closed_by_agent_id,
+        count(*) filter (where author_kind = 'bot') as bot_message_count
+    from {{ ref('stg_live_helper_chat__message') }}
+    group by source_id, chat_id
+
+),
+
+dated as (
+
+    select
+        chats.*,
+        messages.first_customer_message_at,
+        messages.first_human_message_at,
+        messages.closed_by_visitor_id,
+        messages.closed_by_agent_id,
+        -- The automatic greeting has the number of a bot: only a chat that a bot was in charge of has one.
+        chats.bot_id > 0 and coalesce(messages.bot_message_count, 0) > 0 as has_bot,
+        coalesce(messages.bot_message_count, 0) as bot_message_count,
+        coalesce(messages.last_message_at, chats.started_at) + site.stale_close as stale_at
+    from chats
+    cross join site
+    left join messages
+        on chats.source_id = messages.source_id and chats.chat_id = messages.chat_id
+
+)
+
+select
+    source_id,
+    chat_id,
+    started_at,
+    user_id,
+    wait_seconds,
+    department_id,
+    coalesce(closed_at, case when stale_at <= '{{ var("as_of") }}'::timestamptz then stale_at end) as ended_at,
+    case
+        when closed_at is null and stale_at <= '{{ var("as_of") }}'::timestamptz then 'stale'
+        when closed_at is null then null
+        when closed_by_agent_id > coalesce(closed_by_visitor_id, 0) then 'agent'
+        when closed_by_visitor_id is not null then 'customer'
+        else 'system'
+    end as closed_by,
+    visitor_closed_at as visitor_left_at,
+    coalesce(phone_key, email_key) as customer_key,
+    case
+        when coalesce(phone_key, email_key) is not null then 'known'
+        when phone_kind in ('shared', 'withheld', 'internal', 'invalid') then phone_kind
+        else 'missing'
+    end as customer_kind,
+    first_customer_message_at,
+    first_human_message_at,
+    has_bot,
+    has_bot and user_id = 0 as is_bot_only,
+    case when has_bot then bot_message_count else 0 end as bot_message_count
+from dated

@@ -1,0 +1,103 @@
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+with credited as (
+
+    select
+        unit.unit_kind,
+        unit.unit_key,
+        rows.channel as channel,
+        rows.business_date as business_date,
+        'customers_served' as measure_id,
+        (customer_key)::text as item
+    from {{ ref('fct_unit_conversation') }} as rows
+    cross join lateral (
+        values
+        ('agent', rows.agent_key),
+        ('team', rows.team_key),
+        ('site', rows.site_key)
+    ) as unit (unit_kind, unit_key)
+    where
+        unit.unit_key is not null
+        and rows.business_date is not null
+        and (customer_key is not null)
+        and (customer_key) is not null
+
+    union all
+
+    select
+        unit.unit_kind,
+        unit.unit_key,
+        'none' as channel,
+        rows.business_date as business_date,
+        'buyers' as measure_id,
+        (customer_key)::text as item
+    from {{ ref('fct_order_link') }} as rows
+    cross join lateral (
+        values
+        ('agent', rows.agent_key),
+        ('team', rows.team_key),
+        ('site', 'site')
+    ) as unit (unit_kind, unit_key)
+    where
+        unit.unit_key is not null
+        and rows.business_date is not null
+        and (entry_kind = 'sale')
+        and (customer_key) is not null
+
+),
+
+period as (
+
+    select * from {{ ref('stg_cfg__period') }}
+
+),
+
+-- One row per item and day is all that longer ranges need.
+daily as (
+
+    select
+        unit_kind,
+        unit_key,
+        channel,
+        business_date,
+        measure_id,
+        item
+    from credited
+    group by unit_kind, unit_key, channel, business_date, measure_id, item
+
+),
+
+ranged as (
+
+    select
+        daily.*,
+        range.period_kind,
+        range.period_start
+    from daily
+    cross join period
+    cross join lateral (
+        values
+        ('day', daily.business_date),
+        ('week', date_trunc('week', daily.business_date)::date),
+        ('month', date_trunc('month', daily.business_date)::date),
+        (
+            'period',
+            case when daily.business_date between period.period_start and period.period_end then period.period_start end
+        )
+    ) as range (period_kind, period_start)
+    where range.period_start is not null
+
+)
+
+select
+    unit_kind,
+    unit_key,
+    coalesce(channel, 'all') as channel,
+    period_kind,
+    period_start,
+    measure_id,
+    count(distinct item)::numeric as measure_value
+from ranged
+group by grouping sets (
+    (unit_kind, unit_key, channel, period_kind, period_start, measure_id),
+    (unit_kind, unit_key, period_kind, period_start, measure_id)
+)

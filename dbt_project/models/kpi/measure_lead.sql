@@ -1,0 +1,63 @@
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+with rows as (
+
+    select * from {{ ref('fct_lead') }}
+
+),
+
+credited as (
+
+    select
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
+        'none' as channel,
+        rows.business_date as business_date,
+        case when true then 1 end as leads,
+        case when is_dialed then 1 end as leads_dialed
+    from rows
+
+),
+
+pooled as (
+
+    select
+        case
+            when grouping(agent_unit) = 0 then 'agent'
+            when grouping(team_unit) = 0 then 'team'
+            else 'site'
+        end as unit_kind,
+        coalesce(
+            agent_unit,
+            team_unit,
+            case when grouping(agent_unit) = 1 and grouping(team_unit) = 1 then 'site' end
+        ) as unit_key,
+        channel,
+        business_date,
+        coalesce(sum(leads), 0)::numeric as leads,
+        coalesce(sum(leads_dialed), 0)::numeric as leads_dialed
+    from credited
+    group by grouping sets (
+        (agent_unit, channel, business_date),
+        (team_unit, channel, business_date),
+        (channel, business_date)
+    )
+
+)
+
+select
+    pooled.unit_kind,
+    pooled.unit_key,
+    pooled.channel,
+    pooled.business_date,
+    measured.measure_id,
+    measured.measure_value
+from pooled
+cross join lateral (
+    values
+    ('leads', false, pooled.leads),
+    ('leads_dialed', false, pooled.leads_dialed)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

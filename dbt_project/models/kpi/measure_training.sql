@@ -1,0 +1,63 @@
+-- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+with rows as (
+
+    select * from {{ ref('fct_training') }}
+
+),
+
+credited as (
+
+    select
+        rows.agent_key as agent_unit,
+        rows.team_key as team_unit,
+        'none' as channel,
+        rows.business_date as business_date,
+        case when is_due then 1 end as trainings_due,
+        case when is_due and is_completed then 1 end as trainings_completed
+    from rows
+
+),
+
+pooled as (
+
+    select
+        case
+            when grouping(agent_unit) = 0 then 'agent'
+            when grouping(team_unit) = 0 then 'team'
+            else 'site'
+        end as unit_kind,
+        coalesce(
+            agent_unit,
+            team_unit,
+            case when grouping(agent_unit) = 1 and grouping(team_unit) = 1 then 'site' end
+        ) as unit_key,
+        channel,
+        business_date,
+        coalesce(sum(trainings_due), 0)::numeric as trainings_due,
+        coalesce(sum(trainings_completed), 0)::numeric as trainings_completed
+    from credited
+    group by grouping sets (
+        (agent_unit, channel, business_date),
+        (team_unit, channel, business_date),
+        (channel, business_date)
+    )
+
+)
+
+select
+    pooled.unit_kind,
+    pooled.unit_key,
+    pooled.channel,
+    pooled.business_date,
+    measured.measure_id,
+    measured.measure_value
+from pooled
+cross join lateral (
+    values
+    ('trainings_due', false, pooled.trainings_due),
+    ('trainings_completed', false, pooled.trainings_completed)
+) as measured (measure_id, is_level, measure_value)
+where
+    pooled.unit_key is not null
+    and pooled.business_date is not null
+    and (measured.is_level or measured.measure_value <> 0)

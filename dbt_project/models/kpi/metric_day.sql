@@ -1,0 +1,90 @@
+{{ config(indexes=[
+    {'columns': ['metric_id', 'metric_version', 'unit_kind', 'unit_key', 'channel', 'business_date'], 'unique': true}
+]) }}
+
+with measures as (
+
+    select * from {{ ref('measure_day') }}
+
+),
+
+parts as (
+
+    select * from {{ ref('stg_cfg__metric_measure') }}
+
+),
+
+scopes as (
+
+    select * from {{ ref('stg_cfg__metric_scope') }}
+
+),
+
+exempt as (
+
+    select * from {{ ref('exempt_day') }}
+
+),
+
+pooled as (
+
+    select
+        parts.metric_id,
+        parts.metric_version,
+        measures.unit_kind,
+        measures.unit_key,
+        measures.channel,
+        measures.business_date,
+        sum(measures.measure_value) filter (where parts.part = 'numerator') as numerator,
+        sum(measures.measure_value) filter (where parts.part = 'denominator') as denominator,
+        sum(measures.measure_value) filter (where parts.part = 'n') as n
+    from measures
+    inner join parts
+        on measures.measure_id = parts.measure_id and measures.business_date >= parts.valid_from
+    inner join scopes
+        on
+            parts.metric_id = scopes.metric_id
+            and parts.metric_version = scopes.metric_version
+            and measures.unit_kind = scopes.unit_kind
+            and measures.channel = scopes.channel
+            and scopes.has_source
+            and scopes.is_measured
+    group by
+        parts.metric_id,
+        parts.metric_version,
+        measures.unit_kind,
+        measures.unit_key,
+        measures.channel,
+        measures.business_date
+
+)
+
+select
+    pooled.metric_id::text as metric_id,
+    pooled.metric_version::integer as metric_version,
+    pooled.unit_kind::text as unit_kind,
+    pooled.unit_key::text as unit_key,
+    pooled.channel::text as channel,
+    pooled.business_date::date as business_date,
+    (everybody.metric_id is not null or own.metric_id is not null)::boolean as is_exempt,
+    case
+        when everybody.metric_id is null and own.metric_id is null then coalesce(pooled.numerator, 0) else 0
+    end::numeric as numerator,
+    case
+        when everybody.metric_id is null and own.metric_id is null then coalesce(pooled.denominator, 0) else 0
+    end::numeric as denominator,
+    case
+        when everybody.metric_id is null and own.metric_id is null then coalesce(pooled.n, 0) else 0
+    end::numeric as n
+from pooled
+left join exempt as everybody
+    on
+        everybody.unit_kind = 'all'
+        and pooled.metric_id = everybody.metric_id
+        and pooled.business_date = everybody.business_date
+left join exempt as own
+    on
+        pooled.unit_kind = own.unit_kind
+        and pooled.unit_key = own.unit_key
+        and pooled.metric_id = own.metric_id
+        and pooled.business_date = own.business_date

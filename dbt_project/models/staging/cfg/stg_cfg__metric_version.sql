@@ -1,0 +1,41 @@
+with objects as (
+
+    {{ config_versions('metric') }}
+
+)
+
+select
+    object_id as metric_id,
+    version as metric_version,
+    valid_from,
+    valid_to,
+    body #>> '{name, zh}' as name_zh,
+    body #>> '{name, en}' as name_en,
+    body #>> '{formula, zh}' as formula_zh,
+    body #>> '{formula, en}' as formula_en,
+    body ->> 'dimension' as dimension,
+    body ->> 'kind' as kind,
+    body ->> 'unit' as unit,
+    body ->> 'direction' as direction,
+    body ->> 'metric_type' as metric_type,
+    body ->> 'reliability' as reliability,
+    (body ->> 'scale')::numeric as scale,
+    (body ->> 'quantile')::numeric as quantile,
+    (body ->> 'min_n')::integer as min_n,
+    (body ->> 'bounded')::boolean as is_bounded,
+    (body ->> 'decimals')::integer as decimals,
+    (body ->> 'display_order')::integer as display_order,
+    (body ->> 'headline')::boolean as is_headline,
+    body -> 'grains' as grains,
+    body -> 'numerator' as numerator_measures,
+    body -> 'denominator' as denominator_measures,
+    case
+        when jsonb_array_length(body -> 'count') > 0 then body -> 'count'
+        when body ->> 'kind' in ('ratio', 'excess') then body -> 'denominator'
+        else body -> 'numerator'
+    end as count_measures,
+    body -> 'units' as units,
+    body -> 'channels' as channels,
+    body -> 'needs' as needs,
+    body -> 'targets' as targets
+from objects

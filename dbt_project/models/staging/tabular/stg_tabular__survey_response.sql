@@ -1,0 +1,13 @@
+{{ config(materialized='view') }}
+
+{{ current_rows(source('raw_tabular', 'survey_response'), [
+    'response_id',
+    'instrument',
+    'employee_number',
+    'contact_source_id',
+    'contact_id',
+    'customer_phone_key as customer_key',
+    'answered_at',
+    'value',
+    'reason'
+]) }}

@@ -1,0 +1,130 @@
+"""The truth of ratings, reviews and exams."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from kefu.simulation.truth.facts import CHANNEL, Entry, Facts, Metric, Segment, per_segment
+
+RATING_WINDOW_SECONDS = 72 * 3600
+LEAST_PLAYBACK_SHARE = Fraction(3, 10)
+TOP_BOX_FROM = 4
+RATINGS_PER_CUSTOMER_AND_AGENT = 2
+
+# Live Helper Chat records no invitations: nobody can measure those.
+RECORDS_INVITATIONS = ("voice", "desk")
+
+# --- the customer's voice --------------------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """One answer of a customer about a conversation; `number` orders the answers of a second."""
+
+    conversation: str | None
+    identity: str | None
+    answered: int
+    number: int
+    value: int
+
+
+def valid_answers(facts: Facts, answers: Iterable[Answer]) -> Iterator[tuple[Segment, int]]:
+    """Yields the answers of one instrument that count, with the segment they are credited to (TR, CL).
+
+    Not valid, in this order: of a conversation without an effective segment (V9), after 72 hours (V7), by a colleague
+    (V3), not the last of its conversation (V1), a customer's third or later for the agent in the month (V2).
+    """
+    last: dict[str, Answer] = {}
+    for answer in sorted(answers, key=lambda answer: (answer.answered, answer.number)):
+        conversation = answer.conversation or ""
+        ended = facts.conversation_end.get(conversation)
+        if conversation not in facts.last_effective or ended is None or answer.identity in facts.staff:
+            continue
+        if answer.answered <= ended + RATING_WINDOW_SECONDS:
+            last[conversation] = answer
+    seen: dict[tuple[str, str, str], int] = defaultdict(int)
+    for conversation, answer in sorted(last.items(), key=lambda item: (item[1].answered, item[1].number)):
+        segment = facts.last_effective[conversation]
+        if answer.identity:
+            about = answer.identity, segment.agent, f"{segment.day:%Y-%m}"
+            seen[about] += 1
+            if seen[about] > RATINGS_PER_CUSTOMER_AND_AGENT:
+                continue
+        yield segment, answer.value
+
+
+def survey_answers(facts: Facts, question: str) -> Iterator[Answer]:
+    """Yields the answers to a question of the systems' own surveys: `value` or `solved`."""
+    for row in facts.rows("survey"):
+        if row[question] is not None:
+            yield Answer(
+                facts.conversation_of(row["channel"], row["contact_id"]),
+                facts.identities[row["customer_id"]][CHANNEL[row["channel"]]],
+                row["answered_at"],
+                row["survey_id"],
+                row[question],
+            )
+
+
+def csat_rate(facts: Facts) -> Iterator[Entry]:
+    """Ratings of 4 and 5 / valid ratings (TR, CL)."""
+    for segment, value in valid_answers(facts, survey_answers(facts, "value")):
+        yield per_segment(facts, segment, int(value >= TOP_BOX_FROM))
+
+
+def survey_response_rate(facts: Facts) -> Iterator[Entry]:
+    """Invited conversations that were answered / invited ones, where invitations are recorded (TR, CL)."""
+    answered: dict[str, bool] = defaultdict(bool)
+    for row in facts.rows("survey"):
+        if row["channel"] in RECORDS_INVITATIONS:
+            answered[facts.conversation_of(row["channel"], row["contact_id"])] |= row["answered_at"] is not None
+    for conversation, is_answered in answered.items():
+        if segment := facts.last_effective.get(conversation):
+            yield per_segment(facts, segment, int(is_answered))
+
+
+# --- reviews, exams --------------------------------------------------------------------------------------
+
+
+def valid_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any]]]:
+    """Yields the reviews that count, with their date.
+
+    Left out: blind second opinions, and by V11 own reviews, contacts of another month, less than 30 % played.
+    """
+    for row in facts.rows("qa_review"):
+        day, contact_day = facts.date(row["reviewed_at"]), facts.date(row["contact_at"])
+        played, length = row["playback_seconds"], row["recording_seconds"]
+        is_too_short = played is not None and length is not None and played < LEAST_PLAYBACK_SHARE * length
+        is_other_month = (day.year, day.month) != (contact_day.year, contact_day.month)
+        if not (row["is_blind"] or row["reviewer_key"] == row["agent_key"] or is_too_short or is_other_month):
+            yield day, row
+
+
+def qa_listening_score(facts: Facts) -> Iterator[Entry]:
+    """Points of reviews / reviews; a fatal one gives 0 (TD, CO)."""
+    for day, row in valid_reviews(facts):
+        score = Fraction(0) if row["is_fatal"] else Fraction(str(row["score"]))
+        yield Entry(facts.units(row["agent_key"], day), "none", day, score, 1, 1)
+
+
+def exam_score(facts: Facts) -> Iterator[Entry]:
+    """Best of sitting and make-up / exams due; without either 0, unless on long leave (TD, CO)."""
+    sittings: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in facts.rows("exam"):
+        sittings[row["agent_key"], row["exam_name"]].append(row)
+    for (agent, _), rows in sittings.items():
+        scores = [Fraction(str(row["score"])) for row in rows if row["score"] is not None]
+        if scores or all(row["absence_reason"] != "long_leave" for row in rows):
+            day = min(row["exam_date"] for row in rows)
+            yield Entry(facts.units(agent, day), "none", day, max(scores, default=Fraction(0)), 1, 1)
+
+
+TRUTH: dict[str, Metric] = {
+    "csat_rate": Metric(csat_rate),
+    "survey_response_rate": Metric(survey_response_rate),
+    "qa_listening_score": Metric(qa_listening_score),
+    "exam_score": Metric(exam_score),
+}

@@ -1,0 +1,32 @@
+"""The metric handbook says of every metric, in both languages, what people need to know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bi.spec import Language
+from kefu.catalogue.files import load_catalogue
+from kefu.catalogue.handbook import chapters, entry
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_every_metric_is_explained_in_words(project: Path, language: Language) -> None:
+    catalogue = load_catalogue(project / "config")
+    found = [entry for chapter in chapters(catalogue, language) for entry in chapter.entries]
+    assert sorted(one.key for one in found) == sorted(catalogue.metrics)
+    for one in found:
+        assert one.name and one.question and one.formula and len(one.facts) >= 7
+        is_chinese = any("\u4e00" <= letter <= "\u9fff" for letter in one.question)
+        assert is_chinese == (language == "zh-CN"), one.key
+    assert len({one.name for one in found}) == len(found), "two metrics have one name"
+
+
+def test_the_numbers_inside_a_definition_are_shown(project: Path) -> None:
+    catalogue = load_catalogue(project / "config")
+    facts = dict(entry(catalogue, catalogue.metrics["first_response_time"], "en").facts)
+    assert facts["Parameters"] == "Limit of a first response (seconds) = 30"
+    assert facts["Counted on"] == "Day on which the conversation starts"
+    assert facts["Credited to"] == "Team or queue only, never a person"
+    assert facts["Target"] == "0.80 (2026-01-01)"

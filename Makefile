@@ -27,7 +27,7 @@ lint: $(VENV)/.development ## every static check, in check mode
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/kefu config check
 	$(BIN)/kefu config generate --check
-	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models dbt_project/tests
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
 	KEFU_DBT_TARGET=../.kefu/dbt-parse DBT_LOG_PATH=.kefu/dbt-parse $(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 
 format: $(VENV)/.development ## rewrite Python in the project's format

@@ -11,10 +11,10 @@ import pytest
 
 from kefu.payroll import Close
 from kefu.pipeline.context import Platform
-from kefu.pipeline.run import daily
 from kefu.pipeline.transform import start_run
 from kefu.settings import Settings
 from kefu.warehouse import Role, Warehouse, WarehouseError
+from tests.e2e.support import Line
 
 PERIOD_ID = "2026_11_demo"
 
@@ -26,9 +26,10 @@ def installation(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_daily_publishes_what_the_command_line_publishes(
-    settings: Settings, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    line: Line, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_command = daily(Platform(settings, "t_daily_command"), "daily by command")
+    settings = line.platform.settings
+    monkeypatch.setattr("kefu.settings.settings", lambda: settings)
     monkeypatch.setenv("KEFU_DATABASE", "t_daily_dag")
 
     run = dags["daily"].test(logical_date=datetime.now(UTC), run_conf={"period_id": PERIOD_ID})
@@ -36,7 +37,7 @@ def test_daily_publishes_what_the_command_line_publishes(
     assert run.state == "success"
     platform = Platform(settings, "t_daily_dag")
     assert _fetch(platform.warehouse, "select content_hash, withheld, data_cut from ops.publication") == [
-        (by_command.content_hash, bool(by_command.withheld), platform.scope(platform.period()).data_cut)
+        (line.published.content_hash, bool(line.published.withheld), platform.scope(platform.period()).data_cut)
     ]
     assert _fetch(platform.warehouse, "select kind, status, detail from ops.run") == [
         ("daily", "succeeded", {"period_id": PERIOD_ID, "window": None})

@@ -1,0 +1,112 @@
+"""`kefu explain`, `kefu reports`, `kefu compare`: scores in words, of one person, of all, beside another sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bi.spec import LANGUAGES, Language
+from kefu.pipeline.context import Platform
+from kefu.settings import settings
+
+if TYPE_CHECKING:
+    from bi.document import Document
+
+console = Console()
+PeriodOption = Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")]
+LangOption = Annotated[str, typer.Option(help="zh-CN or en")]
+
+
+def explain(
+    agent: Annotated[str, typer.Option(help="personnel number")],
+    period: PeriodOption = None,
+    lang: LangOption = "zh-CN",
+) -> None:
+    """Says how one person's score came about, in lines that add up to it."""
+    from kefu.explain.appraisal import load, scope_of
+    from kefu.explain.card import card
+
+    platform = Platform(settings())
+    meant = platform.period(period)
+    found = load(platform, scope_of(platform, meant), [agent])
+    _print(card(found[agent], platform.catalogue, meant, _language(lang)))
+
+
+def reports(
+    period: PeriodOption = None,
+    folder: Annotated[Path | None, typer.Option(help="else reports/<period> in the data folder")] = None,
+) -> None:
+    """Writes every person's card and every team's report of a period as pages in both languages."""
+    from kefu.explain.write import write_reports
+
+    platform = Platform(settings())
+    meant = platform.period(period)
+    target = folder or platform.settings.kefu_data_dir / "reports" / meant.period_id
+    written = list(write_reports(platform, meant, target, lambda jobs: track(jobs, "writing", console=console)))
+    console.print(
+        f"{len(written)} pages in {target}; they hold pay data: give everybody only their own", soft_wrap=True
+    )
+
+
+def compare(
+    against: Annotated[Path, typer.Option(help="the sheet in use, .xlsx or .csv, headings in the first row")],
+    period: PeriodOption = None,
+    lang: LangOption = "zh-CN",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="'<heading>=agent', '=score', '=<metric id>' or '=<metric id> points', as often as needed"),
+    ] = None,
+    page: Annotated[Path | None, typer.Option(help="also write it as a page")] = None,
+) -> None:
+    """Explains agent by agent where our score differs from that of another sheet."""
+    from bi.document import render
+    from kefu.explain.appraisal import load, scope_of
+    from kefu.explain.compare import comparison, read_sheet
+
+    platform = Platform(settings())
+    meant = platform.period(period)
+    named = {heading: what for heading, _, what in (item.rpartition("=") for item in column or ())}
+    sheet = read_sheet(against, platform.catalogue, named)
+    found = load(platform, scope_of(platform, meant))
+    document = comparison(found, sheet, platform.catalogue, meant, _language(lang), against.name)
+    _print(document)
+    if page:
+        page.write_text(render(document), encoding="utf-8")
+        console.print(f"written: {page}", soft_wrap=True)
+
+
+def _language(name: str) -> Language:
+    return next((language for language in LANGUAGES if language.startswith(name[:2])), "zh-CN")
+
+
+def _print(document: Document) -> None:
+    """Prints a document as tables and lines."""
+    demo = " [DEMO]" if document.is_demo else ""
+    console.print(f"{document.title}{demo}", style="bold", markup=False)
+    for line in (document.subtitle, *document.notes):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for label, value, _ in document.facts:
+        console.print(f"  {label}: {value}", markup=False, highlight=False)
+    for part in document.parts:
+        console.print()
+        console.print(part.title, style="bold", markup=False)
+        if part.intro:
+            console.print(part.intro, markup=False, highlight=False)
+        for grid in part.grids:
+            shown = [place for place, (_, _) in enumerate(grid.headings) if any(row[place].text for row in grid.rows)]
+            table = Table()
+            for place in shown:
+                heading, align = grid.headings[place]
+                table.add_column(heading, justify="right" if align == "end" else "left")
+            for number, row in enumerate([*grid.rows, *grid.totals]):
+                if number == len(grid.rows):
+                    table.add_section()
+                table.add_row(*("\n".join(filter(None, (row[place].text, row[place].note))) for place in shown))
+            console.print(table)
+        for point in part.points:
+            console.print(f"  - {point}", markup=False, highlight=False, soft_wrap=True)

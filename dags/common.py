@@ -84,8 +84,8 @@ def calculate_and_publish(period_id: Any, after: Any) -> None:
         return steps.build(this_run(), scope, "kpi")
 
     @task
-    def reliability(scope: dict[str, Any]) -> int:
-        return steps.reliability(this_run(), scope)
+    def judge(scope: dict[str, Any]) -> list[str]:
+        return steps.judge(this_run(), scope)
 
     @task
     def checks(scope: dict[str, Any]) -> dict[str, int]:
@@ -104,6 +104,4 @@ def calculate_and_publish(period_id: Any, after: Any) -> None:
         return steps.pages()
 
     scope: Any = facts(period_id)
-    chain(
-        after, scope, metrics(scope), reliability(scope), checks(scope), appraisal(scope), publish(scope), pages()
-    )  # fmt: skip
+    chain(after, scope, metrics(scope), judge(scope), checks(scope), appraisal(scope), publish(scope), pages())

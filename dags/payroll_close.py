@@ -1,4 +1,4 @@
-"""Closing a period: asked for by one person, approved by another, sealed by the database."""
+"""Closing a period: calculated for one person, reviewed and approved by two others, sealed by the database."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import dag, task
+from airflow.sdk import BaseSensorOperator, dag, task
 
 from dags import steps
 from dags.common import DEFAULTS, PERIOD, tags, this_run
 
 _BODY = """
 {% set asked = ti.xcom_pull(task_ids="request") %}
+{% set done = ti.xcom_pull(task_ids="calculate") %}
 | | |
 | --- | --- |
 | 周期 / period | {{ asked["period"] }} ({{ asked["mode"] }}) |
 | 已发布 / published | {{ asked["publication"] }} |
-| 得分 / scores | {{ asked["scores"] }} |
+| 得分 / scores | {{ done["scores"] }} |
+| 应发合计（元） / amount | {{ done["amount"] }} |
+| 计算结果 / result | {{ done["result_hash"] }} |
 | 申请人 / asked for by | {{ dag_run.triggering_user_name }} |
-
-关闭后不可更改。A closed period never changes.
 """
+
+
+class DisputeWindow(BaseSensorOperator):
+    """Waits until the dispute window of the run's period is over and no dispute is open."""
+
+    def poke(self, context: Any) -> bool:
+        """Returns whether the wait is over."""
+        return steps.window_is_over(steps.period_of(context["params"]))
 
 
 @dag(
@@ -35,13 +44,15 @@ _BODY = """
 def payroll_close() -> None:
     """### Close a period and export it for payroll
 
-    Parameter: `period_id`. The run waits up to three days for a person to press *Approve* under *Required Actions*; in
-    a real period that is somebody else than the person who triggered it. A rejection ends the run without a close. Who
-    asked and who approved is kept with the run in `ops.run`; a closed period never changes.
+    Parameter: `period_id`. The steps are those of `kefu period`: data is cut and calculated for the person who
+    triggered the run; then it waits up to three days for a person to press *Approve* under *Required Actions* (review),
+    until the dispute window is over and no dispute is open, and again up to three days for the approval. The variable
+    KEFU_ACTORS says which database login each Airflow user acts with, and the database refuses a login that took a step
+    before. A rejection ends the run; the period stays where it is.
 
-    **Fails when** the period is closed already, a gate of the close fails, or nobody answers. **By hand:** settle what
-    the message names and trigger again. If a run ended after the seal but before the files were written:
-    `kefu period export PERIOD_ID` writes them.
+    **Fails when** the period is closed already, a precondition is not met, somebody acts who may not, or nobody
+    answers. **By hand:** settle what the message names and trigger again: the run goes on from the state the period is
+    in. `kefu period status PERIOD_ID` shows it; `kefu period export PERIOD_ID` writes the files again.
     """
 
     @task
@@ -50,17 +61,41 @@ def payroll_close() -> None:
         return {"period_id": period_id, **steps.closing(period_id)}
 
     @task
-    def close(asked: dict[str, str], approval: dict[str, Any], dag_run: Any = None) -> dict[str, Any]:
-        return steps.close(this_run(), asked["period_id"], dag_run.triggering_user_name, approval)
+    def calculate(asked: dict[str, str], dag_run: Any = None) -> dict[str, str]:
+        return steps.calculate_close(this_run(), asked["period_id"], dag_run.triggering_user_name)
 
-    approve = ApprovalOperator(
-        task_id="approve",
-        subject="关闭绩效周期 / Close period {{ params.period_id }}",
-        body=_BODY,
-        response_timeout=timedelta(days=3),
+    @task
+    def publish(asked: dict[str, str], answer: dict[str, Any]) -> str:
+        return steps.review_close(this_run(), asked["period_id"], answer)
+
+    @task
+    def close(asked: dict[str, str], answer: dict[str, Any]) -> dict[str, Any]:
+        return steps.close(this_run(), asked["period_id"], answer)
+
+    review, approve = (
+        ApprovalOperator(
+            task_id=name,
+            subject=f"{subject} {{{{ params.period_id }}}}",
+            body=f"{_BODY}\n{note}\n",
+            response_timeout=timedelta(days=3),
+        )
+        for name, subject, note in (
+            (
+                "review",
+                "复核绩效周期 / Review period",
+                "复核后公布并进入申诉期。A review publishes it and opens the dispute window.",
+            ),
+            ("approve", "批准发薪 / Approve period", "批准后不可更改。An approved period never changes."),
+        )
     )
     asked: Any = request()
-    asked >> approve
+    calculated: Any = calculate(asked)
+    published = publish(asked, review.output)  # type: ignore[arg-type]
+    over = DisputeWindow(
+        task_id="dispute_window", mode="reschedule", poke_interval=3600, timeout=timedelta(days=30).total_seconds()
+    )
+    calculated >> review
+    published >> over >> approve
     close(asked, approve.output)  # type: ignore[arg-type]
 
 

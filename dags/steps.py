@@ -117,10 +117,13 @@ def loaded(run_id: str, window: dict[str, str]) -> dict[str, Any]:
 
 
 def facts(run_id: str, period_id: str) -> dict[str, Any]:
-    """Builds the facts of a period over everything loaded so far; returns the scope for the steps that follow."""
+    """Reads new texts and builds the facts of all that is loaded; returns the scope for the steps that follow."""
+    from kefu.pipeline.text import derive
     from kefu.pipeline.transform import build
 
     with _turn(run_id) as here:
+        for read in derive(here):
+            print(read.line())
         scope = here.scope(here.period(period_id))
         build(here, scope, "core", run_id)
     return scope.variables()
@@ -134,12 +137,12 @@ def build(run_id: str, scope: dict[str, Any], layer: str) -> int:
         return transform.build(here, _scope(scope), layer, run_id)
 
 
-def reliability(run_id: str, scope: dict[str, Any]) -> int:
-    """Estimates how far subjective metrics can be trusted; returns the number of estimates."""
-    from kefu.pipeline.reliability import estimate
+def judge(run_id: str, scope: dict[str, Any]) -> list[str]:
+    """Computes raters, trust, integrity and declines; returns one line for each."""
+    from kefu.pipeline import run
 
     with _turn(run_id) as here:
-        return estimate(here, _scope(scope))
+        return list(run.judge(here, _scope(scope)))
 
 
 def checks(run_id: str, scope: dict[str, Any]) -> dict[str, int]:
@@ -173,68 +176,167 @@ def pages() -> list[str]:
 
 
 def closing(period_id: str) -> dict[str, str]:
-    """Returns what a person has to know before a period is closed: its dates, its mode and what is published.
+    """Returns what a person has to know before a period is closed: its dates, its mode, its state, what is published.
 
     Raises:
         ValueError: the period is not declared, or is closed already.
     """
+    from kefu.payroll import status
     from kefu.warehouse import Role
 
     here = platform()
     period = here.period(period_id)
-    with here.warehouse.connect(Role.PLAN_APPROVER) as connection:
-        if connection.execute("select 1 from payroll.closed_period where period_id = %s", [period_id]).fetchone():
-            raise ValueError(f"period {period_id} is closed already. Remedy: `kefu period export {period_id}`")
+    now = status(here, period_id)
+    if now.state in ("locked", "exported", "acknowledged"):
+        raise ValueError(f"period {period_id} is closed already. Remedy: `kefu period export {period_id}`")
     with here.warehouse.connect(Role.TRANSFORMER) as connection:
         row = connection.execute(
-            "select publication_id, published_at, withheld from ops.publication where period_id = %s"
+            "select publication_id, published_at from ops.publication where period_id = %s"
             " order by publication_id desc limit 1",
             [period_id],
         ).fetchone()
     return {
         "period": f"{period.start} to {period.end}",
         "mode": period.mode,
+        "state": now.state,
         "publication": f"number {row[0]} of {row[1]:%Y-%m-%d %H:%M} UTC" if row else "none",
-        "scores": "not published" if row is None else "withheld" if row[2] else "published",
     }
 
 
-def close(run_id: str, period_id: str, requested_by: str | None, approval: Mapping[str, Any]) -> dict[str, Any]:
-    """Closes a period that a person approved; who asked and who approved goes into the record of the run.
+def calculate_close(run_id: str, period_id: str, requested_by: str | None) -> dict[str, str]:
+    """Cuts and calculates a period as the person who asked for it; a calculated one is left as it is.
+
+    Returns:
+        How many scores, what they amount to in yuan, and the start of the hash of the result.
+
+    Raises:
+        PermissionError: in a real period nobody knows whose login it would be.
+        CloseRefused: naming everything that speaks against it.
+    """
+    from kefu.payroll import calculate, ensure_cut
+    from kefu.payroll.close import MAKER
+    from kefu.pipeline.transform import start_run
+
+    here = platform()
+    login = _actor(here, period_id, requested_by, MAKER)
+    start_run(here, run_id, "approved close", {"period_id": period_id, "requested_by": requested_by})
+    with _failing(here, run_id):
+        if ensure_cut(here, period_id, login).state == "cut":
+            calculate(here, period_id, print, login)
+    return _result(here, period_id)
+
+
+def review_close(run_id: str, period_id: str, answer: Mapping[str, Any]) -> str:
+    """Takes a reviewed period to its dispute window as the person who pressed the button; returns when that ends.
+
+    Raises:
+        PermissionError: nobody approved, or nobody knows whose login it would be.
+        CloseRefused: the database refuses the login or the step.
+    """
+    from kefu.payroll import status, step
+    from kefu.payroll.close import CHECKER, hand_out
+
+    here = platform()
+    login = _actor(here, period_id, _responder(period_id, answer), CHECKER)
+    with _failing(here, run_id):
+        if status(here, period_id).state == "calculated":
+            step(here, period_id, "review", login)
+        if status(here, period_id).state == "reviewed":
+            step(here, period_id, "publish", login)
+            hand_out(here, period_id)
+    return str(status(here, period_id).due_at)
+
+
+def window_is_over(period_id: str) -> bool:
+    """Returns whether the dispute window of a period has ended and no dispute is open.
+
+    Raises:
+        ValueError: data was cut again meanwhile, so that this run has nothing to wait for.
+    """
+    from kefu.payroll import disputes, status
+    from kefu.payroll.login import fetch
+
+    here = platform()
+    now = status(here, period_id)
+    if now.state in ("approved", "locked", "exported"):
+        return True
+    if now.state != "dispute_window":
+        raise ValueError(
+            f"period {period_id} is {now.state}, expected dispute_window: its data was cut again. Remedy: trigger a"
+            " new run"
+        )
+    [clock] = fetch(here, "select payroll.clock() as instant")
+    waiting = [found for found in disputes.listed(here, only_open=True) if found["period_id"] == period_id]
+    return now.due_at is not None and now.due_at <= clock["instant"] and not waiting
+
+
+def close(run_id: str, period_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Approves, locks and exports a period as the person who pressed the button; who that was is kept with the run.
 
     Returns:
         Version, number of rows, SHA-256 of the export, and the folder of its files.
 
     Raises:
-        PermissionError: nobody approved, or in a real period the person who asked approved.
+        PermissionError: nobody approved, or nobody knows whose login it would be.
+        CloseRefused: the database refuses the login or the step.
     """
-    from kefu.payroll import close_period
-    from kefu.pipeline.transform import end_run, start_run
+    from kefu.payroll import export, status, step
+    from kefu.payroll.close import APPROVER
+    from kefu.pipeline.transform import end_run
 
     here = platform()
-    responder = approval.get("responded_by_user")
-    if list(approval["chosen_options"]) != ["Approve"] or not responder:
-        raise PermissionError(f"the close of {period_id} has no approval by a person: found {dict(approval)}")
-    if here.period(period_id).mode == "real" and requested_by in (None, responder["id"], responder["name"]):
-        raise PermissionError(
-            f"the close of {period_id} was asked for by {requested_by} and approved by {responder['name']}, expected"
-            " two people. Remedy: one person triggers it and another approves"
-        )
-    detail: dict[str, Any] = {
-        "period_id": period_id,
-        "requested_by": requested_by,
-        "approved_by": dict(responder),
-        "approved_at": str(approval["responded_at"]),
-    }
-    start_run(here, run_id, "approved close", detail)
+    login = _actor(here, period_id, _responder(period_id, answer), APPROVER)
     with _failing(here, run_id):
-        sealed = close_period(here, period_id, print)
+        if status(here, period_id).state == "dispute_window":
+            step(here, period_id, "approve", login)
+        if status(here, period_id).state == "approved":
+            step(here, period_id, "lock", login)
+        sealed = export(here, period_id, login=login)
     end_run(here, run_id, "succeeded")
     return {
         "version": sealed.version,
         "row_count": sealed.row_count,
         "content_hash": sealed.content_hash,
         "folder": str(sealed.folder),
+    }
+
+
+def _responder(period_id: str, answer: Mapping[str, Any]) -> str:
+    """Returns who pressed *Approve*, as Airflow recorded it."""
+    responder = answer.get("responded_by_user")
+    if list(answer["chosen_options"]) != ["Approve"] or not responder:
+        raise PermissionError(f"the close of {period_id} has no approval by a person: found {dict(answer)}")
+    return str(responder["name"])
+
+
+def _actor(here: Platform, period_id: str, user: str | None, duty: str) -> str:
+    """Returns the database login an Airflow user acts with; in a demo period anybody has the login of the duty."""
+    actors = here.settings.kefu_actors
+    if user in actors:
+        return actors[user]
+    if here.period(period_id).mode == "demo":
+        return duty
+    raise PermissionError(
+        f"found the Airflow user {user}, expected one of {sorted(actors)} in KEFU_ACTORS. Remedy: say there which"
+        " database login this person acts with"
+    )
+
+
+def _result(here: Platform, period_id: str) -> dict[str, str]:
+    from kefu.payroll import status
+    from kefu.warehouse import Role
+
+    now = status(here, period_id)
+    with here.warehouse.connect(Role.TRANSFORMER) as connection:
+        row = connection.execute(
+            f"select count(*), count(*) filter (where s.composite is not null), sum(p.amount_fen) from"
+            f' "{now.calc_id}".score as s join "{now.calc_id}".payment as p using (period_id, agent_key)'.encode()
+        ).fetchone()
+    assert row is not None
+    return {
+        "scores": f"{row[1]} of {row[0]}",
+        "amount": "-" if row[2] is None else f"{row[2] / 100:,.2f}",
+        "result_hash": (now.result_hash or "")[:16],
     }
 
 

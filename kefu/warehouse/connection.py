@@ -34,6 +34,8 @@ class Role(StrEnum):
     AUDITOR = "kefu_auditor"
     PLAN_AUTHOR = "kefu_plan_author"
     PLAN_APPROVER = "kefu_plan_approver"
+    HR_APPROVER = "kefu_hr_approver"
+    PAYROLL_CLERK = "kefu_payroll_clerk"
 
 
 class WarehouseError(Exception):

@@ -1,45 +1,40 @@
-"""Who may approve and who may seal is decided by the database from the login, never by the program."""
+"""Who may approve and what may be recorded is decided by the database from the login, never by the program."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 
-from kefu.payroll import Close, export
-from kefu.pipeline.context import Platform
+from kefu.payroll import Close, calculate, cut, export, status, step
+from kefu.payroll.close import APPROVER, CHECKER
+from kefu.pipeline.context import Platform, Scope
+from kefu.settings import Settings
 from kefu.warehouse import Role
 from tests.conftest import Copy
 from tests.e2e.support import Line
+from tests.payroll.fabricated import GATES, Agent, Calculation, calculating, installation, query
 
 PERIOD = "2026_11_demo"
 CALCULATION = f"calc_{PERIOD}_v1"
-COPIED = {
-    "stg_cfg__period": "wh_staging.stg_cfg__period",
-    "close_gate": "wh_appraisal.close_gate",
-    "score": "wh_appraisal.score",
-    "score_component": "wh_appraisal.score_component",
-}
-OTHERS = [Role.LOADER, Role.TRANSFORMER, Role.TEXT, Role.BI, Role.AUDITOR]
+OTHERS = [Role.LOADER, Role.TRANSFORMER, Role.TEXT, Role.BI, Role.AUDITOR, Role.PAYROLL_CLERK]
+RECORD = f"select payroll.record_calculation('{PERIOD}', 'configuration')"
 
 
 @pytest.fixture(scope="module")
-def calculated(line: Line, copy_of: Copy) -> Platform:
-    """A warehouse in which the live results stand in the schema of a close, ready to be sealed."""
-    platform = copy_of(line.platform, "t_calculated")
+def calculated(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """A cut period whose results stand in its calculation, not recorded yet."""
+    platform = installation(settings, "t_calculated", tmp_path_factory.mktemp("calculated"))
+    cut(platform, PERIOD)
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         connection.execute(f"create schema {CALCULATION}".encode())
-        for name, origin in COPIED.items():
-            connection.execute(f"create table {CALCULATION}.{name} as select * from {origin}".encode())
+    period = platform.period(PERIOD)
+    Calculation([Agent("CS1001", Decimal("84.96"), "B", 120_000)])(
+        platform, Scope(CALCULATION, 0, period.as_of, PERIOD, "", ""), "a run", lambda line: None
+    )
     return platform
-
-
-def seal(platform: Platform, role: Role, schema: str = CALCULATION, period: str = PERIOD) -> None:
-    with platform.warehouse.connect(role) as connection:
-        connection.execute(
-            "select payroll.close_period(%s, %s, 21, '2026-11-24T23:00:00Z', 'configuration')", [period, schema]
-        )
 
 
 def change(platform: Platform, *statements: str, role: Role = Role.TRANSFORMER) -> None:
@@ -49,8 +44,20 @@ def change(platform: Platform, *statements: str, role: Role = Role.TRANSFORMER) 
 
 
 def count(platform: Platform, table: str) -> Any:
+    return query(platform, f"select count(*) from {table}")[0][0]
+
+
+def refused(platform: Platform, *statements: str) -> str:
+    """Returns why a calculation that the transformer changed is not recorded; the change does not stay."""
     with platform.warehouse.connect(Role.OWNER) as connection:
-        return connection.execute(f"select count(*) from {table}".encode()).fetchall()[0][0]
+        connection.execute("set session authorization kefu_transformer")
+        for statement in statements:
+            connection.execute(statement.encode())
+        connection.execute("set session authorization kefu_plan_author")
+        with pytest.raises(psycopg.errors.RaiseException) as raised:
+            connection.execute(RECORD.encode())
+        connection.rollback()
+    return str(raised.value.diag.message_primary)
 
 
 def test_the_author_of_a_plan_does_not_approve_it(calculated: Platform) -> None:
@@ -59,20 +66,26 @@ def test_the_author_of_a_plan_does_not_approve_it(calculated: Platform) -> None:
         match="plan balanced_im version 1 was applied by kefu_plan_author and cannot be approved by the same login",
     ):
         change(calculated, "select cfg.approve_plan('balanced_im', 1)", role=Role.PLAN_AUTHOR)
-    assert count(calculated, "cfg.plan_approval") == 1
+    assert count(calculated, "cfg.plan_approval where plan_id = 'balanced_im'") == 0
 
 
 def test_a_plan_that_was_not_applied_is_not_approved(calculated: Platform) -> None:
-    with pytest.raises(psycopg.errors.RaiseException, match="plan demo version 2 is not applied") as raised:
-        change(calculated, "select cfg.approve_plan('demo', 2)", role=Role.PLAN_APPROVER)
+    with pytest.raises(psycopg.errors.RaiseException, match="plan demo version 99 is not applied") as raised:
+        change(calculated, "select cfg.approve_plan('demo', 99)", role=Role.PLAN_APPROVER)
     assert raised.value.diag.message_hint == "run `kefu config apply` first"
 
 
 @pytest.mark.parametrize("role", OTHERS)
-def test_nobody_else_approves_or_seals(calculated: Platform, role: Role) -> None:
+def test_nobody_else_approves_or_takes_a_step(calculated: Platform, role: Role) -> None:
+    steps = ("cut", "review", "publish", "approve", "lock")
     for statement in (
         "select cfg.approve_plan('balanced_im', 1)",
-        f"select payroll.close_period('{PERIOD}', '{CALCULATION}', 21, now(), 'x')",
+        RECORD,
+        *(f"select payroll.{name}('{PERIOD}')" for name in steps),
+        f"select payroll.restate('{PERIOD}', 'defect', 'no reason')",
+        f"select payroll.record_export('{PERIOD}', 1, 'm', 's', 'k')",
+        f"select payroll.waive('{PERIOD}', 'plan_approved_in_time', 'no reason')",
+        "select payroll.decide_adjustment(1, true, 'no reason')",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             change(calculated, statement, role=role)
@@ -85,6 +98,8 @@ def test_a_login_cannot_pretend_to_be_another(calculated: Platform) -> None:
         "insert into cfg.plan_approval values ('balanced_im', 1, 'x', 'kefu_plan_approver', now())",
         "insert into ops.reliability_override (metric_id, cohort_key, period_id, weight_factor, reason, decided_by)"
         " values ('csat_rate', 'demo_v1/agent', 'x', 1, 'x', 'somebody')",
+        "insert into ops.row_exclusion (row_kind, row_key, dispute_id, is_excluded, decided_by, decided_at)"
+        " values ('rating', 'x', 1, true, 'somebody', now())",
         "set role kefu_plan_approver",
         "set session authorization kefu_plan_approver",
     ):
@@ -92,65 +107,40 @@ def test_a_login_cannot_pretend_to_be_another(calculated: Platform) -> None:
             change(calculated, statement, role=Role.PLAN_AUTHOR)
 
 
-def test_the_maker_does_not_seal(calculated: Platform) -> None:
-    with pytest.raises(
-        psycopg.errors.RaiseException, match="kefu_plan_author applied plan demo and cannot close a period with it"
-    ) as raised:
-        seal(calculated, Role.PLAN_AUTHOR)
-    assert raised.value.diag.message_hint == "the checker is somebody else than the maker"
-    assert count(calculated, "payroll.close") == 0
+def test_every_gate_of_the_line_is_one_that_a_close_asks_for(line: Line) -> None:
+    found = query(line.platform, "select gate from wh_appraisal.close_gate where is_passed")
+    assert sorted(gate for (gate,) in found) == GATES
 
 
-@pytest.mark.parametrize(
-    ("schema", "period", "message"),
-    [
-        ("wh_appraisal", PERIOD, "schema wh_appraisal is not a calculation schema"),
-        ('calc_x"; drop schema payroll', PERIOD, "is not a calculation schema"),
-        (CALCULATION, "2026_12", "2026_12"),
-    ],
-)
-def test_only_the_calculation_of_the_period_is_sealed(
-    calculated: Platform, schema: str, period: str, message: str
-) -> None:
-    with pytest.raises(psycopg.errors.RaiseException, match=message):
-        seal(calculated, Role.PLAN_APPROVER, schema, period)
+@pytest.mark.parametrize("gate", GATES)
+def test_every_gate_by_itself_refuses_the_calculation(calculated: Platform, gate: str) -> None:
+    for statement, message in (
+        (f"update {CALCULATION}.close_gate set is_passed = gate <> '{gate}'", f"{gate} is not settled"),
+        (f"update {CALCULATION}.close_gate set is_passed = null where gate = '{gate}'", f"{gate} is not settled"),
+        (f"delete from {CALCULATION}.close_gate where gate = '{gate}'", "was not evaluated"),
+    ):
+        assert refused(calculated, statement) == f"period {PERIOD} cannot be closed: {gate}: {message}"
+    assert status(calculated, PERIOD).state == "cut"
 
 
-GATES = [
-    "plan_approved", "weights_sum_to_100", "effective_weights_sum_to_100", "reliability_evaluated", "agents_mapped",
-    "critical_checks", "quarantine_settled", "reconciliation",
-]  # fmt: skip
+def test_a_gate_nobody_knows_refuses_too(calculated: Platform) -> None:
+    unknown = f"insert into {CALCULATION}.close_gate values ('new_gate', false, '未通过', 'is not settled')"
+    assert refused(calculated, unknown) == f"period {PERIOD} cannot be closed: new_gate: is not settled"
 
 
-def test_every_gate_by_itself_refuses_the_seal(calculated: Platform) -> None:
-    with calculated.warehouse.connect(Role.TRANSFORMER) as connection:
-        found = connection.execute(f"select gate from {CALCULATION}.close_gate where is_passed".encode()).fetchall()
-    assert sorted(gate for (gate,) in found) == sorted(GATES)
-    for gate in GATES:
-        change(calculated, f"update {CALCULATION}.close_gate set is_passed = gate <> '{gate}'")
-        with pytest.raises(psycopg.errors.RaiseException, match=f"period {PERIOD} cannot be closed: {gate}: "):
-            seal(calculated, Role.PLAN_APPROVER)
-    change(calculated, f"update {CALCULATION}.close_gate set is_passed = true")
-    assert count(calculated, "payroll.close") == 0
+def test_scores_and_payments_belong_together(calculated: Platform) -> None:
+    for statement, message in (
+        (f"delete from {CALCULATION}.score", f"scores: period {PERIOD} has no scores to close"),
+        (f"delete from {CALCULATION}.payment", "payments: 1 agents have 1 scores and 0 payments, 0 of them matched"),
+        (
+            f"insert into {CALCULATION}.payment select * from {CALCULATION}.payment",
+            "payments: 1 agents have 1 scores and 2 payments, 2 of them matched",
+        ),
+    ):
+        assert refused(calculated, statement) == f"period {PERIOD} cannot be closed: {message}"
 
 
-def test_a_gate_that_is_missing_or_unknown_does_not_pass(calculated: Platform, copy_of: Copy) -> None:
-    for statement in (f"delete from {CALCULATION}.close_gate", f"update {CALCULATION}.close_gate set is_passed = null"):
-        platform = copy_of(calculated, "t_gates")
-        change(platform, statement)
-        with pytest.raises(psycopg.errors.RaiseException, match="cannot be closed"):
-            seal(platform, Role.PLAN_APPROVER)
-
-
-def test_a_period_without_scores_is_not_sealed(calculated: Platform, copy_of: Copy) -> None:
-    platform = copy_of(calculated, "t_empty")
-    change(platform, f"delete from {CALCULATION}.score")
-    with pytest.raises(psycopg.errors.RaiseException, match=f"period {PERIOD} has no scores to close"):
-        seal(platform, Role.PLAN_APPROVER)
-    assert count(platform, "payroll.close") == 0
-
-
-def test_sealing_runs_no_code_of_the_calculation_with_the_rights_of_the_owner(
+def test_recording_runs_no_code_of_the_calculation_with_the_rights_of_the_owner(
     calculated: Platform, copy_of: Copy
 ) -> None:
     """Whoever builds the calculation (dbt's login) must not become the owner through a view or a cast."""
@@ -162,48 +152,66 @@ def test_sealing_runs_no_code_of_the_calculation_with_the_rights_of_the_owner(
         f"grant usage on schema {CALCULATION} to public",
         f"create function {CALCULATION}.passed() returns boolean language plpgsql as $$ begin"
         f" insert into {CALCULATION}.who values (current_user); return true; end $$",
-        f"drop table {CALCULATION}.close_gate",
+        f"alter table {CALCULATION}.close_gate rename to gates",
         f"create view {CALCULATION}.close_gate as select gate, {CALCULATION}.passed() as is_passed, detail_zh,"
-        " detail_en from wh_appraisal.close_gate",
+        f" detail_en from {CALCULATION}.gates",
     )
-    try:
-        seal(platform, Role.PLAN_APPROVER)
-    except psycopg.errors.RaiseException as refused:
-        assert "close_gate" in str(refused)
-    with platform.warehouse.connect(Role.OWNER) as connection:
-        names = {name for (name,) in connection.execute(f"select name from {CALCULATION}.who".encode())}
+    with pytest.raises(psycopg.errors.RaiseException, match="close_gate is not a plain table"):
+        change(platform, RECORD, role=Role.PLAN_AUTHOR)
+    names = {name for (name,) in query(platform, f"select name from {CALCULATION}.who")}
     assert names <= {"kefu_transformer"}
 
 
-def test_a_demo_plan_does_not_seal_a_real_period(calculated: Platform, copy_of: Copy) -> None:
+def test_a_demo_plan_does_not_close_a_real_period(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`kefu config` refuses it too, but its author may apply rows without the program."""
-    platform = copy_of(calculated, "t_mode")
+    platform = installation(settings, "t_mode", tmp_path_factory.mktemp("mode"))
     change(
         platform,
         "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body)"
-        " select kind, '2026_11_real', 1, 'x', valid_from, body"
-        ' || \'{"period_id": "2026_11_real", "mode": "real"}\''
+        " select kind, object_id, 99, 'x', valid_from,"
+        ' body || \'{"mode": "real", "start": "2025-11-02", "end": "2025-11-21", "as_of": "2025-11-25T00:00:00Z"}\''
         f" from cfg.object_version where kind = 'period' and object_id = '{PERIOD}'",
+        "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body)"
+        " select kind, object_id, 99, 'x', '2025-01-01', body from cfg.object_version"
+        " where kind in ('site', 'defaults', 'calendar', 'plan')",
         role=Role.PLAN_AUTHOR,
     )
-    change(
-        platform,
-        *(f"update {CALCULATION}.{table} set period_id = '2026_11_real'" for table in COPIED if table != "close_gate"),
-        f"update {CALCULATION}.stg_cfg__period set period_mode = 'real'",
-    )
-    with pytest.raises(psycopg.errors.RaiseException, match="demo"):
-        seal(platform, Role.PLAN_APPROVER, period="2026_11_real")
+    with (
+        calculating(monkeypatch, Calculation([Agent("CS1001", Decimal("84.96"), "B", 120_000)])),
+        pytest.raises(Exception, match="plan_mode: the period is real and demo is a demo plan"),
+    ):
+        cut(platform, PERIOD)
+        calculate(platform, PERIOD)
 
 
-def test_the_checker_seals_what_was_calculated(
-    calculated: Platform, copy_of: Copy, closed: tuple[Platform, Close]
+COPIED = ["close_gate", "metric_reliability", "payment", "score", "score_component"]
+
+
+def test_what_is_closed_is_what_the_live_line_calculates(
+    line: Line, copy_of: Copy, closed: tuple[Platform, Close], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform = copy_of(calculated, "t_sealed")
-    seal(platform, Role.PLAN_APPROVER)
-    # The live line and the calculation of the close are the same models over the same data.
+    """The live line and the calculation of a close are the same models over the same data."""
+    platform = copy_of(line.platform, "t_sealed")
+
+    def copied(target: Platform, scope: Scope, run_id: str, say: Any) -> None:
+        with target.warehouse.connect(Role.TRANSFORMER) as connection:
+            for name in COPIED:
+                connection.execute(f"create table {scope.calc_id}.{name} as table wh_appraisal.{name}".encode())
+            connection.execute(
+                "create temporary table moved as select * from stats.agent_estimate where calc_id = 'live'"
+            )
+            connection.execute("update moved set calc_id = %s", [scope.calc_id])
+            connection.execute("insert into stats.agent_estimate select * from moved")
+
+    monkeypatch.setattr("kefu.payroll.close.run.calculate", copied)
+    cut(platform, PERIOD)
+    calculate(platform, PERIOD)
+    step(platform, PERIOD, "review", CHECKER)
+    step(platform, PERIOD, "publish", CHECKER)
+    step(platform, PERIOD, "approve", APPROVER)
+    step(platform, PERIOD, "lock", APPROVER)
     assert export(platform, PERIOD).content_hash == closed[1].content_hash
-    with pytest.raises(psycopg.errors.RaiseException, match="already closed"):
-        seal(platform, Role.PLAN_APPROVER)
-    with platform.warehouse.connect(Role.OWNER) as connection:
-        audit = connection.execute("select actor, action, object, previous_hash from payroll.audit").fetchall()
-    assert audit == [("kefu_plan_approver", "close", f"{PERIOD} v1", "0" * 64)]
+    hashes = "select content_hash, component_hash, trust_hash from payroll.close"
+    assert query(platform, hashes) == query(closed[0], hashes)

@@ -1,22 +1,55 @@
--- The closed appraisal: written once by security definer functions, never changed (DESIGN 4.8).
+-- What payroll keeps of a closed appraisal: written by security definer functions, never changed (DESIGN 4.8).
+do $$
+declare
+    login text;
+begin
+    foreach login in array array['kefu_hr_approver', 'kefu_payroll_clerk'] loop
+        if not exists (select 1 from pg_roles where rolname = login) then
+            execute format('create role %I login', login);
+        end if;
+        execute format('grant connect on database %I to %I', current_database(), login);
+    end loop;
+end $$;
+grant kefu_payroll to kefu_hr_approver;
+grant usage on schema payroll to kefu_payroll_clerk;
+
+-- One row per version of a period that was locked, in the order of the chain.
 create table payroll.close (
     period_id text not null,
-    version integer not null,
+    version integer not null check (version > 0),
+    chain_position integer not null unique,
     period_start date not null,
     period_end date not null,
     period_mode text not null check (period_mode in ('demo', 'real')),
     data_cut bigint not null,
     as_of timestamptz not null,
+    -- Every plan of the period with version, hash of its contents and approver.
+    plans jsonb not null,
+    -- SHA-256 over the versions of everything that says how to calculate, and over all configuration there was.
+    definition_hash text not null,
     config_hash text not null,
     row_count integer not null,
-    -- SHA-256 of the canonical CSV and of the lines behind its scores; that of the manifest covers both, the columns
-    -- above and the manifest before it.
+    -- Sum over the rows that have an amount; the others are counted beside it, because no amount is not 0.
+    amount_fen bigint not null,
+    rows_without_amount integer not null,
+    amount_fen_by_team jsonb not null,
+    -- SHA-256 of the canonical CSV, of the lines behind its scores, and of the trust they rest on.
     content_hash text not null,
     component_hash text not null,
+    trust_hash text not null,
+    -- The head of the audit chain when the version was locked.
+    audit_position bigint not null,
+    audit_hash text not null,
     previous_manifest_hash text not null,
+    restatement_reason text,
+    calculated_by text not null,
+    reviewed_by text not null,
+    approved_by text not null,
+    locked_by text not null,
+    locked_at timestamptz not null,
+    -- The columns above as the text that is signed and delivered, and its SHA-256.
+    manifest text not null,
     manifest_hash text not null unique,
-    closed_by text not null,
-    closed_at timestamptz not null,
     primary key (period_id, version)
 );
 
@@ -24,14 +57,37 @@ create table payroll.snapshot (
     period_id text not null,
     version integer not null,
     agent_key text collate "C" not null,
+    agent_name text,
+    team_key text,
     plan_id text not null,
     plan_version integer not null,
+    cohort_key text,
+    definition_hash text not null,
+    data_cut bigint not null,
     status text not null,
+    worked_share numeric(12, 6),
     composite numeric(8, 2),
+    composite_before_gates numeric(8, 2),
     composite_unadjusted numeric(8, 2),
+    interval_low numeric(8, 2),
+    interval_high numeric(8, 2),
     grade text,
     own_data_weight numeric(8, 2) not null,
-    primary key (period_id, version, agent_key, plan_id),
+    coefficient numeric(12, 6),
+    base_fen bigint,
+    bonus_fen bigint,
+    piece_fen bigint,
+    adjustment_fen bigint,
+    pool_share numeric(12, 6),
+    -- NULL: no amount was determined, e.g. because the score is under review; payroll pays nothing by this row.
+    amount_fen bigint,
+    check_min_wage boolean,
+    -- Both rows as they were calculated, reasons and gates included.
+    score jsonb not null,
+    payment jsonb not null,
+    -- SHA-256 over all columns above.
+    row_hash text not null,
+    primary key (period_id, version, agent_key),
     foreign key (period_id, version) references payroll.close deferrable initially deferred
 );
 
@@ -41,6 +97,8 @@ create table payroll.snapshot_component (
     agent_key text collate "C" not null,
     plan_id text not null,
     metric_id text not null,
+    -- Whether the trust in metrics moved weights; the lines without it explain composite_unadjusted.
+    is_adjusted boolean not null,
     metric_version integer,
     nominal_weight numeric not null,
     weight_factor numeric,
@@ -50,14 +108,97 @@ create table payroll.snapshot_component (
     scored_value numeric,
     curve_score numeric,
     points numeric not null,
+    reason_zh text not null,
     reason_en text not null,
-    primary key (period_id, version, agent_key, plan_id, metric_id),
+    -- The whole row as it was calculated.
+    details jsonb not null,
+    primary key (period_id, version, agent_key, plan_id, metric_id, is_adjusted),
     foreign key (period_id, version) references payroll.close deferrable initially deferred
 );
 
+create table payroll.snapshot_reliability (
+    period_id text not null,
+    version integer not null,
+    plan_id text not null,
+    plan_version integer,
+    metric_id text not null,
+    cohort_key text collate "C" not null,
+    state text not null,
+    n bigint,
+    f_resp numeric,
+    f_bias numeric,
+    f_agree numeric,
+    f_clean numeric,
+    f_cover numeric,
+    rho numeric,
+    binding_component text,
+    g_current numeric,
+    g_announced numeric,
+    g_next numeric,
+    weight_factor numeric,
+    is_overridden boolean,
+    reason_zh text,
+    reason_en text,
+    details jsonb not null,
+    primary key (period_id, version, plan_id, metric_id, cohort_key),
+    foreign key (period_id, version) references payroll.close deferrable initially deferred
+);
+
+create table payroll.snapshot_estimate (
+    period_id text not null,
+    version integer not null,
+    metric_id text not null,
+    cohort_key text collate "C" not null,
+    agent_key text collate "C" not null,
+    n bigint not null,
+    total numeric,
+    primary key (period_id, version, metric_id, cohort_key, agent_key),
+    foreign key (period_id, version) references payroll.close deferrable initially deferred
+);
+
+-- Where a version of a period stands: its last row. No row is the state `open`.
+create table payroll.transition (
+    transition_id bigint generated always as identity primary key,
+    period_id text not null,
+    version integer not null check (version > 0),
+    state text not null check (state in (
+        'cut', 'calculated', 'reviewed', 'published', 'dispute_window', 'approved', 'locked', 'exported',
+        'acknowledged'
+    )),
+    actor text not null,
+    happened_at timestamptz not null,
+    data_cut bigint not null,
+    as_of timestamptz not null,
+    config_hash text,
+    definition_hash text,
+    -- SHA-256 of what was calculated; every later state is refused when the calculation no longer hashes to it.
+    result_hash text,
+    -- When the dispute window ends.
+    due_at timestamptz,
+    -- Why data was cut again, or the reason of a restatement.
+    reason_code text check (
+        reason_code in ('late_data', 'source_fix', 'defect', 'dispute', 'refund', 'fraud_confirmed')
+    ),
+    reason text
+);
+
+create table payroll.export (
+    period_id text not null,
+    version integer not null,
+    manifest_hash text not null,
+    -- Ed25519 over the manifest, base64; the key that checks it, PEM.
+    signature text not null,
+    public_key text not null,
+    exported_by text not null,
+    exported_at timestamptz not null,
+    primary key (period_id, version),
+    foreign key (period_id, version) references payroll.close
+);
+
+-- Every transition, override, dispute, correction and export. A hash covers the whole row and the hash before it.
 create table payroll.audit (
-    audit_id bigint generated always as identity primary key,
-    happened_at timestamptz not null default clock_timestamp(),
+    position bigint primary key check (position > 0),
+    happened_at timestamptz not null,
     actor text not null,
     action text not null,
     object text not null,
@@ -74,52 +215,110 @@ select distinct on (period_id)
 from payroll.close
 order by period_id, version desc;
 
-do $$
+-- Makes a table append-only for every login, the owner included.
+create function payroll.make_append_only(p_table regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    name text;
+    name text := (select relname from pg_class where oid = p_table);
 begin
-    foreach name in array array['close', 'snapshot', 'snapshot_component', 'audit'] loop
-        execute format(
-            'create trigger %I before update or delete on payroll.%I for each row execute function ops.refuse_change()',
-            name || '_append_only', name
-        );
-        execute format(
-            'create trigger %I before truncate on payroll.%I for each statement execute function ops.refuse_change()',
-            name || '_no_truncate', name
-        );
-    end loop;
+    execute format(
+        'create trigger %I before update or delete on %s for each row execute function ops.refuse_change()',
+        name || '_append_only', p_table
+    );
+    execute format(
+        'create trigger %I before truncate on %s for each statement execute function ops.refuse_change()',
+        name || '_no_truncate', p_table
+    );
 end $$;
+revoke all on function payroll.make_append_only from public;
+
+select payroll.make_append_only(name::regclass)
+from unnest(array[
+    'payroll.close', 'payroll.snapshot', 'payroll.snapshot_component', 'payroll.snapshot_reliability',
+    'payroll.snapshot_estimate', 'payroll.transition', 'payroll.export', 'payroll.audit'
+]) as tables (name);
+
+create function payroll.sha256_hex(p_text text) returns text
+language sql immutable strict set search_path = pg_catalog, pg_temp as $$
+    select encode(sha256(convert_to(p_text, 'UTF8')), 'hex')
+$$;
+
+-- The only clock of the close; no argument ever says what time it is.
+create function payroll.clock() returns timestamptz
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select clock_timestamp()
+$$;
+
+-- The hash of an audit row as its columns say now.
+create function payroll.audit_hash(p_row payroll.audit) returns text
+language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+    select sha256_hex((to_jsonb(p_row) - 'hash')::text)
+$$;
 
 create function payroll.write_audit(p_action text, p_object text, p_detail jsonb) returns void
-language plpgsql security definer set search_path = payroll, pg_temp as $$
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 declare
-    before text;
+    last audit;
+    new audit;
 begin
     perform pg_advisory_xact_lock(hashtext('payroll.audit'));
-    select hash into before from audit order by audit_id desc limit 1;
-    before := coalesce(before, repeat('0', 64));
-    insert into audit (actor, action, object, detail, previous_hash, hash)
-    values (
-        session_user, p_action, p_object, p_detail, before,
-        encode(sha256(convert_to(concat_ws('|', before, session_user, p_action, p_object, p_detail), 'UTF8')), 'hex')
-    );
+    select * into last from audit order by position desc limit 1;
+    new.position := coalesce(last.position, 0) + 1;
+    new.happened_at := clock();
+    new.actor := session_user;
+    new.action := p_action;
+    new.object := p_object;
+    new.detail := p_detail;
+    new.previous_hash := coalesce(last.hash, repeat('0', 64));
+    new.hash := audit_hash(new);
+    insert into audit values (new.*);
 end $$;
 revoke all on function payroll.write_audit from public;
 
--- The one canonical form of a snapshot: UTF-8, LF, header, sorted by agent, fixed columns; NULL is empty.
+create function payroll.row_hash(p_row payroll.snapshot) returns text
+language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+    select sha256_hex((to_jsonb(p_row) - 'row_hash')::text)
+$$;
+
+create function payroll.fill_row_hash() returns trigger
+language plpgsql set search_path = payroll, pg_temp as $$
+begin
+    new.row_hash := row_hash(new);
+    return new;
+end $$;
+create trigger snapshot_row_hash before insert on payroll.snapshot
+for each row execute function payroll.fill_row_hash();
+
+-- A field of the CSV: quoted when a comma, a quote or a line end is in it; NULL is empty.
+create function payroll.csv_field(p_text text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case
+        when p_text is null then ''
+        when p_text ~ '[",\r\n]' then '"' || replace(p_text, '"', '""') || '"'
+        else p_text
+    end
+$$;
+
+-- The one canonical form of a snapshot: UTF-8, LF, header, sorted by HR id, fixed columns; NULL is empty.
 create function payroll.canonical_csv(p_period_id text, p_version integer) returns text
 language sql stable set search_path = payroll, pg_temp as $$
     select
-        'period_id,version,agent_key,plan_id,plan_version,status,composite,composite_unadjusted,grade,own_data_weight'
-        || E'\n'
+        'period_id,version,agent_key,team_key,plan_id,plan_version,definition_hash,data_cut,status,worked_share,composite,'
+        || 'composite_before_gates,composite_unadjusted,grade,own_data_weight,coefficient,base_fen,bonus_fen,piece_fen,'
+        || E'adjustment_fen,pool_share,amount_fen,check_min_wage,row_hash\n'
         || coalesce(
             string_agg(
                 concat_ws(
-                    ',', period_id, version, agent_key, plan_id, plan_version, status,
-                    coalesce(composite::text, ''), coalesce(composite_unadjusted::text, ''), coalesce(grade, ''),
-                    own_data_weight
+                    ',', period_id, version, csv_field(agent_key), csv_field(team_key), csv_field(plan_id),
+                    plan_version, definition_hash, data_cut, csv_field(status), csv_field(trim_scale(worked_share)::text),
+                    csv_field(composite::text), csv_field(composite_before_gates::text),
+                    csv_field(composite_unadjusted::text), csv_field(grade), own_data_weight,
+                    csv_field(trim_scale(coefficient)::text), csv_field(base_fen::text), csv_field(bonus_fen::text),
+                    csv_field(piece_fen::text), csv_field(adjustment_fen::text),
+                    csv_field(trim_scale(pool_share)::text), csv_field(amount_fen::text),
+                    csv_field(check_min_wage::text), row_hash
                 ) || E'\n',
-                '' order by agent_key, plan_id
+                '' order by agent_key
             ),
             ''
         )
@@ -127,30 +326,147 @@ language sql stable set search_path = payroll, pg_temp as $$
     where period_id = p_period_id and version = p_version
 $$;
 
--- SHA-256 over the canonical form of the lines behind the scores; a text is quoted, so that no two lines look alike.
+-- SHA-256 over the lines behind the scores, sorted by key. Each line is hashed by itself, so that any number fits.
 create function payroll.component_hash(p_period_id text, p_version integer) returns text
-language sql stable set search_path = payroll, pg_temp as $$
-    select encode(sha256(convert_to(coalesce(string_agg(
-        jsonb_build_array(
-            agent_key, plan_id, metric_id, metric_version, nominal_weight, weight_factor, effective_weight, raw_value,
-            n, scored_value, curve_score, points, reason_en
-        )::text || E'\n',
-        '' order by agent_key, plan_id, metric_id
-    ), ''), 'UTF8')), 'hex')
-    from snapshot_component
+language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+    select sha256_hex(coalesce(string_agg(
+        sha256_hex(to_jsonb(c)::text), E'\n' order by agent_key, plan_id collate "C", metric_id collate "C", is_adjusted
+    ), ''))
+    from snapshot_component as c
     where period_id = p_period_id and version = p_version
 $$;
 
--- The hash of a manifest as its columns say now; differs from manifest_hash when somebody changed one of them.
-create function payroll.manifest_hash(p_close payroll.close) returns text
-language sql stable set search_path = payroll, pg_temp as $$
-    select encode(sha256(convert_to(concat_ws(
-        '|', p_close.previous_manifest_hash, p_close.period_id, p_close.version, p_close.period_start,
-        p_close.period_end, p_close.period_mode, p_close.data_cut,
-        to_char(p_close.as_of at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), p_close.config_hash,
-        p_close.row_count, p_close.content_hash, p_close.component_hash
-    ), 'UTF8')), 'hex')
+-- SHA-256 over the reliability of metrics and the counts of agents that a version leaves for later periods.
+create function payroll.trust_hash(p_period_id text, p_version integer) returns text
+language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+    select sha256_hex(coalesce(string_agg(hash, E'\n' order by hash collate "C"), ''))
+    from (
+        select sha256_hex('reliability' || to_jsonb(r)::text) as hash
+        from snapshot_reliability as r
+        where period_id = p_period_id and version = p_version
+        union all
+        select sha256_hex('estimate' || to_jsonb(e)::text) as hash
+        from snapshot_estimate as e
+        where period_id = p_period_id and version = p_version
+    ) as lines
 $$;
+
+-- The manifest as the columns say now: JSON in one fixed layout, instants in UTC.
+create function payroll.manifest(p_close payroll.close) returns text
+language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+    select jsonb_pretty(
+        to_jsonb(p_close) - 'manifest' - 'manifest_hash' || '{"format": "kefu payroll manifest 1"}'
+    ) || E'\n'
+$$;
+
+-- Everything that no longer is what was recorded, the first broken link first; no row when all is whole.
+create function payroll.verify()
+returns table (part text, object text, problem text)
+language plpgsql stable security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+#variable_conflict use_column
+begin
+    return query
+    with ordered as (
+        select
+            a.*,
+            audit_hash(a) as hash_now,
+            row_number() over (order by position) as expected_position,
+            coalesce(lag(hash) over (order by position), repeat('0', 64)) as hash_before
+        from audit as a
+    )
+    select
+        'audit', 'entry ' || position,
+        case
+            when position <> expected_position then 'an entry before it is missing'
+            when previous_hash <> hash_before then 'does not follow on the entry before it'
+            else 'was changed after it was written'
+        end
+    from ordered
+    where position <> expected_position or previous_hash <> hash_before or hash <> hash_now
+    order by position;
+
+    return query
+    with recorded (object, row_now) as (
+        select 'transition ' || transition_id, to_jsonb(t) from transition as t
+        union all
+        select format('export %s v%s', period_id, version), to_jsonb(e) from export as e
+        union all
+        select o.object, o.row_now from other_recorded() as o (object, row_now)
+    ),
+    logged as (
+        select object, detail from audit
+        where object ~ '^(transition|export|override|waiver|dispute|dispute event|correction|correction decision|row exclusion) '
+    )
+    select
+        'record', coalesce(recorded.object, logged.object),
+        case
+            when recorded.object is null then 'was removed'
+            when logged.object is null then 'has no entry in the audit'
+            else 'is not what the audit says'
+        end
+    from recorded
+    full join logged on recorded.object = logged.object
+    where recorded.row_now is distinct from logged.detail
+    order by 2;
+
+    return query
+    select 'snapshot', format('%s v%s %s', period_id, version, agent_key), 'was changed after it was locked'
+    from snapshot as s
+    where row_hash <> row_hash(s)
+    order by period_id, version, agent_key;
+
+    return query
+    with ordered as (
+        select
+            c.*,
+            format('%s v%s', period_id, version) as name,
+            row_number() over (order by chain_position) as expected_position,
+            coalesce(lag(manifest_hash) over (order by chain_position), repeat('0', 64)) as hash_before
+        from close as c
+    ),
+    checked as (
+        select
+            o.chain_position, o.name, found.number, found.part, found.problem
+        from ordered as o
+        join close as c on o.period_id = c.period_id and o.version = c.version
+        cross join lateral (
+            values
+            (
+                1, 'snapshot', 'its rows are not those of the manifest',
+                o.content_hash = sha256_hex(canonical_csv(o.period_id, o.version))
+            ),
+            (
+                2, 'component', 'the lines behind its scores are not those of the manifest',
+                o.component_hash = component_hash(o.period_id, o.version)
+            ),
+            (
+                3, 'trust', 'the reliability behind its scores is not that of the manifest',
+                o.trust_hash = trust_hash(o.period_id, o.version)
+            ),
+            (4, 'manifest', 'was changed after it was locked', o.manifest = manifest(c)),
+            (5, 'manifest', 'does not hash to what was locked', o.manifest_hash = sha256_hex(o.manifest)),
+            (
+                6, 'chain', 'does not follow on the manifest before it',
+                o.chain_position = o.expected_position and o.previous_manifest_hash = o.hash_before
+            ),
+            (
+                7, 'chain', 'the audit no longer holds the entry it was locked with',
+                exists (select 1 from audit as a where a.position = o.audit_position and a.hash = o.audit_hash)
+            ),
+            (
+                8, 'signature', 'was made for another manifest',
+                not exists (
+                    select 1 from export as e
+                    where e.period_id = o.period_id and e.version = o.version and e.manifest_hash <> o.manifest_hash
+                )
+            )
+        ) as found (number, part, problem, is_whole)
+        where not found.is_whole
+    )
+    select part, name, problem from checked order by chain_position, number;
+end $$;
+revoke all on function payroll.verify from public;
+grant execute on function payroll.verify to kefu_payroll, kefu_auditor, kefu_payroll_clerk;
 
 -- Makes sure that reading a relation of a calculation runs no code with the rights of the owner: a plain table of
 -- built-in types without row security. The lock keeps it what it is until the transaction ends.
@@ -174,97 +490,7 @@ begin
 end $$;
 revoke all on function payroll.lock_plain_table from public;
 
--- Copies the results of a calculation schema into the snapshot and seals it. The caller is the checker: the login
--- that applied a plan cannot close a period with it.
-create function payroll.close_period(
-    p_period_id text, p_calc_schema text, p_data_cut bigint, p_as_of timestamptz, p_config_hash text
-) returns text
-language plpgsql security definer set search_path = payroll, pg_temp as $$
-declare
-    required constant text[] := array[
-        'agents_mapped', 'critical_checks', 'effective_weights_sum_to_100', 'plan_approved', 'quarantine_settled',
-        'reconciliation', 'reliability_evaluated', 'weights_sum_to_100'
-    ];
-    -- The period as it was applied, never as the calculation tells it.
-    period jsonb;
-    problem text;
-    sealed close;
-begin
-    perform pg_advisory_xact_lock(hashtext('payroll.close'));
-    if exists (select 1 from close where period_id = p_period_id) then
-        raise exception 'period % is already closed', p_period_id
-            using hint = 'a closed period never changes; a correction is a restatement with a version of its own';
-    end if;
-    if p_calc_schema !~ '^calc_[a-z0-9_]+$' then
-        raise exception 'schema % is not a calculation schema', p_calc_schema;
-    end if;
-    select body into period from cfg.object_version
-    where kind = 'period' and object_id = p_period_id order by version desc limit 1;
-    if not found then
-        raise exception 'period % is not applied', p_period_id using hint = 'run `kefu config apply` first';
-    end if;
-    perform lock_plain_table(p_calc_schema, name)
-    from unnest(array['close_gate', 'score', 'score_component']) as n (name);
-    -- A gate that is missing or unknown has not been passed.
-    execute format(
-        'select string_agg(r.gate || '': '' || coalesce(g.detail_en, ''was not evaluated''), ''; '' order by r.gate)'
-        ' from unnest($1) as r (gate) left join %I.close_gate as g on r.gate = g.gate where g.is_passed is not true',
-        p_calc_schema
-    ) into problem using required;
-    if problem is not null then
-        raise exception 'period % cannot be closed: %', p_period_id, problem
-            using hint = 'settle each of these, then calculate again';
-    end if;
-    select string_agg(distinct o.object_id, ', ') into problem
-    from cfg.object_version as o
-    where o.kind = 'plan' and o.applied_by = session_user
-        and period -> 'plan_ids' ? o.object_id;
-    if problem is not null then
-        raise exception '% applied plan % and cannot close a period with it', session_user, problem
-            using hint = 'the checker is somebody else than the maker';
-    end if;
-    select string_agg(distinct o.object_id, ', ') into problem
-    from cfg.object_version as o
-    where o.kind = 'plan' and o.body ->> 'mode' = 'demo' and period -> 'plan_ids' ? o.object_id;
-    if period ->> 'mode' = 'real' and problem is not null then
-        raise exception 'period % is real and cannot be closed with the demo plan %', p_period_id, problem;
-    end if;
-    execute format(
-        'insert into payroll.snapshot select period_id, 1, agent_key, plan_id, plan_version, status, composite,'
-        ' composite_unadjusted, grade, own_data_weight from %I.score where period_id = $1', p_calc_schema
-    ) using p_period_id;
-    get diagnostics sealed.row_count = row_count;
-    if sealed.row_count = 0 then
-        raise exception 'period % has no scores to close', p_period_id;
-    end if;
-    execute format(
-        'insert into payroll.snapshot_component select period_id, 1, agent_key, plan_id, metric_id, metric_version,'
-        ' nominal_weight, weight_factor, effective_weight, raw_value, n, scored_value, curve_score, points, reason_en'
-        ' from %I.score_component where period_id = $1 and is_adjusted', p_calc_schema
-    ) using p_period_id;
-    sealed.period_id := p_period_id;
-    sealed.version := 1;
-    sealed.period_start := period ->> 'start';
-    sealed.period_end := period ->> 'end';
-    sealed.period_mode := period ->> 'mode';
-    sealed.data_cut := p_data_cut;
-    sealed.as_of := p_as_of;
-    sealed.config_hash := p_config_hash;
-    sealed.content_hash := encode(sha256(convert_to(canonical_csv(p_period_id, 1), 'UTF8')), 'hex');
-    sealed.component_hash := component_hash(p_period_id, 1);
-    select c.manifest_hash into sealed.previous_manifest_hash from close as c order by c.closed_at desc limit 1;
-    sealed.previous_manifest_hash := coalesce(sealed.previous_manifest_hash, repeat('0', 64));
-    sealed.manifest_hash := manifest_hash(sealed);
-    sealed.closed_by := session_user;
-    sealed.closed_at := clock_timestamp();
-    insert into close values (sealed.*);
-    perform write_audit(
-        'close', p_period_id || ' v1',
-        jsonb_build_object('manifest_hash', sealed.manifest_hash, 'row_count', sealed.row_count)
-    );
-    return sealed.manifest_hash;
-end $$;
-revoke all on function payroll.close_period from public;
-grant execute on function payroll.close_period to kefu_payroll;
-grant select on payroll.closed_period, payroll.close to kefu_transformer;
-grant select on payroll.closed_period to kefu_payroll, kefu_auditor;
+grant select on payroll.closed_period to kefu_transformer, kefu_payroll, kefu_auditor, kefu_payroll_clerk;
+grant select on payroll.close to kefu_transformer;
+grant select on payroll.close, payroll.snapshot, payroll.export, payroll.transition, payroll.audit
+to kefu_payroll_clerk;

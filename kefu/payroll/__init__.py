@@ -1,0 +1,50 @@
+"""Closing a period: a state machine of the database, sealed snapshots, signed exports, restatements and disputes."""
+
+from kefu.payroll.close import (
+    REASONS,
+    STATES,
+    Close,
+    Status,
+    acknowledge,
+    broken,
+    calculate,
+    close_period,
+    closed_demo,
+    cut,
+    decide_correction,
+    ensure_cut,
+    export,
+    hand_out,
+    restate,
+    rows_of,
+    status,
+    step,
+    waive,
+)
+from kefu.payroll.delivery import Broken, verify
+from kefu.payroll.login import CloseRefused
+
+__all__ = [
+    "REASONS",
+    "STATES",
+    "Broken",
+    "Close",
+    "CloseRefused",
+    "Status",
+    "acknowledge",
+    "broken",
+    "calculate",
+    "close_period",
+    "closed_demo",
+    "cut",
+    "decide_correction",
+    "ensure_cut",
+    "export",
+    "hand_out",
+    "restate",
+    "rows_of",
+    "status",
+    "step",
+    "verify",
+    "waive",
+]

@@ -1,0 +1,70 @@
+"""Who acts: every step of a close is a call by a database login, whose authenticated name the database compares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from kefu.pipeline.context import Platform
+from kefu.warehouse import Role, WarehouseError
+
+
+class CloseRefused(WarehouseError):
+    """The database refused a step; the message says what to settle first."""
+
+
+def connect(platform: Platform, login: str) -> psycopg.Connection:
+    """Returns a connection of a login: one of the platform's own, or a person's with the password of its variable.
+
+    The variable of the login `ana` is KEFU_LOGIN_ANA_PASSWORD; such a password is never stored by the platform.
+
+    Raises:
+        CloseRefused: the login is not one of the platform's and its variable is not set.
+    """
+    if login in {role.value for role in Role if role is not Role.OWNER}:
+        return platform.warehouse.connect(Role(login))
+    variable = f"KEFU_LOGIN_{login.upper()}_PASSWORD"
+    if not (password := os.environ.get(variable)):
+        raise CloseRefused(f"found no password of the login {login}, expected it in {variable}. Remedy: set it")
+    parameters: dict[str, Any] = platform.warehouse.parameters(Role.AUDITOR) | {"user": login, "password": password}
+    try:
+        return psycopg.connect(**parameters, options="-c timezone=UTC", application_name=f"kefu {login}")
+    except psycopg.OperationalError as error:
+        raise CloseRefused(f"{login} cannot log in: {error}. Remedy: check {variable}") from error
+
+
+def call(platform: Platform, login: str, function: str, arguments: Sequence[Any]) -> dict[str, Any]:
+    """Calls a function of the schema payroll as a login; returns its row, one entry per column.
+
+    Raises:
+        CloseRefused: with the reason and the remedy of the database, or because the login may not call it.
+    """
+    places = ", ".join(["%s"] * len(arguments))
+    with connect(platform, login) as connection:
+        try:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(f"select * from payroll.{function}({places})".encode(), arguments).fetchone() or {}
+        except psycopg.errors.RaiseException as error:
+            hint = f". Remedy: {error.diag.message_hint}" if error.diag.message_hint else ""
+            raise CloseRefused(f"{error.diag.message_primary}{hint}") from error
+        except psycopg.errors.IntegrityError as error:
+            raise CloseRefused(
+                f"payroll.{function} was given something it does not take: {error.diag.message_primary}"
+            ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise CloseRefused(
+                f"the login {login} may not call payroll.{function}: {error.diag.message_primary}. Remedy: let "
+                "somebody do it whose duty it is (docs/payroll.md)"
+            ) from error
+
+
+def fetch(
+    platform: Platform, statement: str, arguments: Sequence[Any] = (), login: str = Role.AUDITOR.value
+) -> list[dict[str, Any]]:
+    """Returns rows of the payroll schema as the auditor sees them, one entry per column."""
+    with connect(platform, login) as connection:
+        return connection.cursor(row_factory=dict_row).execute(statement.encode(), arguments).fetchall()

@@ -1,0 +1,1184 @@
+-- The states of a close, restatements and disputes: security definer functions that compare logins (session_user),
+-- never arguments, and write every step into the audit.
+
+-- --- what people decide beside the states ---------------------------------------------------------------------------
+
+-- A person accepted that a plan was approved only after its period began.
+create table payroll.waiver (
+    waiver_id bigint generated always as identity primary key,
+    period_id text not null,
+    precondition text not null check (precondition = 'plan_approved_in_time'),
+    reason text not null check (length(reason) >= 5),
+    waived_by text not null,
+    waived_at timestamptz not null
+);
+
+-- Which person a login belongs to: nobody decides about a score he gave or got. The last row of a login counts.
+create table payroll.login_person (
+    login_person_id bigint generated always as identity primary key,
+    login text not null,
+    agent_key text not null,
+    recorded_by text not null,
+    recorded_at timestamptz not null
+);
+
+create table payroll.dispute (
+    dispute_id bigint generated always as identity primary key,
+    period_id text not null,
+    -- The version of the period that was in force when it was submitted; is_locked says whether it still could change.
+    version integer not null,
+    is_locked boolean not null,
+    agent_key text not null,
+    object_kind text not null check (object_kind in ('row', 'metric', 'gate', 'composite')),
+    row_kind text check (row_kind in ('rating', 'review')),
+    row_key text,
+    metric_id text,
+    -- HR id of the person whose score is disputed; NULL when no person gave it.
+    scorer_key text,
+    claim text not null check (length(claim) >= 5),
+    submitted_by text not null,
+    submitted_at timestamptz not null,
+    check ((object_kind = 'row') = (row_kind is not null and row_key is not null)),
+    check ((object_kind = 'metric') <= (metric_id is not null))
+);
+
+-- Where a dispute stands: its last row.
+create table payroll.dispute_event (
+    dispute_event_id bigint generated always as identity primary key,
+    dispute_id bigint not null references payroll.dispute,
+    state text not null check (state in ('submitted', 'triage', 'evidence', 'decision', 'second_level', 'closed')),
+    level integer not null check (level in (1, 2)),
+    actor text not null,
+    happened_at timestamptz not null,
+    -- Until when the next step is due; NULL once nothing is.
+    due_at timestamptz,
+    outcome text check (outcome in ('upheld', 'row_excluded', 'value_corrected', 'rescored_blind')),
+    note text not null,
+    check ((state = 'decision') = (outcome is not null))
+);
+
+-- What a decided dispute did to one row. The last entry of a row counts; is_excluded false brings it back.
+create table ops.row_exclusion (
+    exclusion_id bigint generated always as identity primary key,
+    row_kind text not null check (row_kind in ('rating', 'review')),
+    row_key text not null,
+    dispute_id bigint not null references payroll.dispute,
+    is_excluded boolean not null,
+    decided_by text not null,
+    decided_at timestamptz not null
+);
+
+-- What a restatement changed for one agent: one line, paid or taken back in a later period, never inside the old one.
+create table payroll.adjustment (
+    adjustment_id bigint generated always as identity primary key,
+    period_id text not null,
+    -- The version that brought the new values; the old ones are those of the version before it.
+    version integer not null,
+    agent_key text collate "C" not null,
+    reason_code text not null,
+    reason text not null,
+    old_composite numeric(8, 2),
+    new_composite numeric(8, 2),
+    old_grade text,
+    new_grade text,
+    old_amount_fen bigint,
+    new_amount_fen bigint,
+    -- NULL: one of the versions has no amount, so a person has to settle it.
+    delta_fen bigint,
+    made_by text not null,
+    approved_by text not null,
+    created_at timestamptz not null,
+    unique (period_id, version, agent_key),
+    foreign key (period_id, version) references payroll.close deferrable initially deferred
+);
+
+create table payroll.adjustment_decision (
+    adjustment_id bigint primary key references payroll.adjustment,
+    is_approved boolean not null,
+    reason text not null check (length(reason) >= 5),
+    decided_by text not null,
+    decided_at timestamptz not null
+);
+
+-- The period that pays a correction, fixed when its data is cut.
+create table payroll.adjustment_period (
+    adjustment_id bigint primary key references payroll.adjustment,
+    to_period_id text not null,
+    assigned_at timestamptz not null
+);
+
+select payroll.make_append_only(name::regclass)
+from unnest(array[
+    'payroll.waiver', 'payroll.login_person', 'payroll.dispute', 'payroll.dispute_event', 'ops.row_exclusion',
+    'payroll.adjustment', 'payroll.adjustment_decision', 'payroll.adjustment_period'
+]) as tables (name);
+
+-- Rows of these tables as verify() compares them with the audit.
+create function payroll.other_recorded() returns table (object text, row_now jsonb)
+language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+    select 'waiver ' || waiver_id, to_jsonb(w) from waiver as w
+    union all
+    select 'dispute ' || dispute_id, to_jsonb(d) from dispute as d
+    union all
+    select 'dispute event ' || dispute_event_id, to_jsonb(e) from dispute_event as e
+    union all
+    select 'row exclusion ' || exclusion_id, to_jsonb(x) from ops.row_exclusion as x
+    union all
+    select 'correction ' || adjustment_id, to_jsonb(a) from adjustment as a
+    union all
+    select 'correction decision ' || adjustment_id, to_jsonb(d) from adjustment_decision as d
+    union all
+    select 'override ' || override_id, to_jsonb(o) from ops.reliability_override as o
+$$;
+revoke all on function payroll.other_recorded from public;
+
+-- A person may write an override directly; the audit follows by trigger.
+create function payroll.audit_override() returns trigger
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+begin
+    perform write_audit('override', 'override ' || new.override_id, to_jsonb(new));
+    return new;
+end $$;
+create trigger reliability_override_audit after insert on ops.reliability_override
+for each row execute function payroll.audit_override();
+
+-- --- what is configured ---------------------------------------------------------------------------------------------
+
+create function payroll.in_force(p_kind text, p_day date) returns setof cfg.object_version
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    select distinct on (object_id) *
+    from cfg.object_version
+    where kind = p_kind and valid_from <= p_day
+    order by object_id, version desc
+$$;
+
+-- The period as it was applied, never as a calculation tells it.
+create function payroll.period_body(p_period_id text) returns jsonb
+language plpgsql stable set search_path = payroll, pg_temp as $$
+declare
+    found_body jsonb;
+begin
+    select body into found_body from cfg.object_version
+    where kind = 'period' and object_id = p_period_id order by version desc limit 1;
+    if found_body is null then
+        raise exception 'period % is not applied', p_period_id using hint = 'run `kefu config apply` first';
+    end if;
+    return found_body;
+end $$;
+
+-- SHA-256 over the versions in force on a day of everything that says how to calculate. Where sources are read and what
+-- is checked differs between installations that calculate the same.
+create function payroll.definition_hash(p_day date) returns text
+language sql stable set search_path = payroll, pg_temp as $$
+    select sha256_hex(coalesce(string_agg(
+        concat_ws(' ', kind, object_id, version, content_hash), E'\n'
+        order by kind collate "C", object_id collate "C"
+    ), ''))
+    from (
+        select distinct on (kind, object_id) kind, object_id, version, content_hash
+        from cfg.object_version
+        where valid_from <= p_day and kind not in ('source', 'suite', 'system', 'period')
+        order by kind, object_id, version desc
+    ) as current_versions
+$$;
+
+create function payroll.number_of(p_period jsonb, variadic p_path text[]) returns numeric
+language plpgsql stable set search_path = payroll, pg_temp as $$
+declare
+    found_value numeric;
+begin
+    select (body #>> p_path)::numeric into found_value from in_force('defaults', (p_period ->> 'start')::date);
+    if found_value is null then
+        raise exception 'the defaults in force on % have no %', p_period ->> 'start', array_to_string(p_path, '.')
+            using hint = 'run `kefu config apply` first';
+    end if;
+    return found_value;
+end $$;
+
+-- The instant at which the last business day of a period ends.
+create function payroll.period_ends_at(p_period jsonb) returns timestamptz
+language sql stable set search_path = payroll, pg_temp as $$
+    select ((p_period ->> 'end')::date + 1 + (body ->> 'day_cutover')::time) at time zone (body ->> 'time_zone')
+    from in_force('site', (p_period ->> 'start')::date)
+$$;
+
+-- The end of the n-th working day after an instant, by the default calendar: the earliest a deadline can be over.
+create function payroll.after_business_days(p_from timestamptz, p_days integer) returns timestamptz
+language plpgsql stable set search_path = payroll, pg_temp as $$
+declare
+    zone text;
+    last_day date;
+begin
+    if p_days = 0 then
+        return p_from;
+    end if;
+    select body ->> 'time_zone' into zone from in_force('site', p_from::date);
+    with special as (
+        select
+            (coalesce(h ->> 'date', h ->> 'from'))::date as first_day,
+            (coalesce(h ->> 'date', h ->> 'to'))::date as last_day,
+            false as is_working
+        from in_force('calendar', p_from::date) as c, jsonb_array_elements(c.body -> 'holidays') as h
+        where (c.body ->> 'is_default')::boolean
+        union all
+        select d::date, d::date, true
+        from in_force('calendar', p_from::date) as c, jsonb_array_elements_text(c.body -> 'make_up_days') as d
+        where (c.body ->> 'is_default')::boolean
+    ),
+    working as (
+        select day::date as day
+        from generate_series(
+            (p_from at time zone zone)::date + 1, (p_from at time zone zone)::date + 60 + 3 * p_days, interval '1 day'
+        ) as day
+        where coalesce(
+            (
+                select bool_or(s.is_working) from special as s where day::date between s.first_day and s.last_day
+            ),
+            extract(isodow from day) < 6
+        )
+        order by day
+        limit p_days
+    )
+    select max(day) into last_day from working having count(*) = p_days;
+    if last_day is null then
+        raise exception 'no end of % working days after % can be found', p_days, p_from
+            using hint = 'run `kefu config apply` first';
+    end if;
+    return (last_day + 1)::timestamp at time zone zone;
+end $$;
+
+-- --- states ---------------------------------------------------------------------------------------------------------
+
+create function payroll.current_state(p_period_id text) returns payroll.transition
+language sql stable set search_path = payroll, pg_temp as $$
+    select t from transition as t where period_id = p_period_id order by transition_id desc limit 1
+$$;
+
+create function payroll.calculation_of(p_period_id text, p_version integer) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select format('calc_%s_v%s', p_period_id, p_version)
+$$;
+
+create function payroll.enter(p_state text, p_row payroll.transition) returns payroll.transition
+language plpgsql set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    entered transition;
+begin
+    insert into transition (
+        period_id, version, state, actor, happened_at, data_cut, as_of, config_hash, definition_hash, result_hash,
+        due_at, reason_code, reason
+    )
+    values (
+        p_row.period_id, p_row.version, p_state, session_user, clock(), p_row.data_cut, p_row.as_of, p_row.config_hash,
+        p_row.definition_hash, p_row.result_hash, p_row.due_at, p_row.reason_code, p_row.reason
+    )
+    returning * into entered;
+    perform write_audit(p_state, 'transition ' || entered.transition_id, to_jsonb(entered));
+    return entered;
+end $$;
+
+-- The state of a period, when it is one of those a step may start from.
+create function payroll.expect(p_period_id text, p_step text, variadic p_states text[]) returns payroll.transition
+language plpgsql set search_path = payroll, pg_temp as $$
+declare
+    found_row transition;
+begin
+    perform pg_advisory_xact_lock(hashtext('payroll.close'));
+    found_row := current_state(p_period_id);
+    if found_row.state is null or not found_row.state = any(p_states) then
+        raise exception 'period % is %, and % needs it %', p_period_id, coalesce(found_row.state, 'open'), p_step,
+            array_to_string(p_states, ' or ')
+            using hint = format('see `kefu period status %s`', p_period_id);
+    end if;
+    return found_row;
+end $$;
+
+-- Refuses the login that did one of these steps of the same version: maker and checker are two people.
+create function payroll.refuse_who(p_row payroll.transition, p_step text, variadic p_states text[]) returns void
+language plpgsql set search_path = payroll, pg_temp as $$
+declare
+    done text;
+begin
+    select string_agg(distinct state, ', ') into done from transition
+    where period_id = p_row.period_id and version = p_row.version and actor = session_user and state = any(p_states);
+    if done is not null then
+        raise exception 'period % was % by % and cannot be % by the same login', p_row.period_id, done, session_user,
+            p_step
+            using hint = 'the checker is somebody else than the maker';
+    end if;
+end $$;
+
+create function payroll.refuse_plan_author(p_period_id text) returns void
+language plpgsql set search_path = payroll, pg_temp as $$
+declare
+    found_plans text;
+begin
+    select string_agg(distinct o.object_id, ', ') into found_plans
+    from cfg.object_version as o
+    where o.kind = 'plan' and o.applied_by = session_user
+        and period_body(p_period_id) -> 'plan_ids' ? o.object_id;
+    if found_plans is not null then
+        raise exception '% applied plan % and cannot close a period with it', session_user, found_plans
+            using hint = 'the checker is somebody else than the maker';
+    end if;
+end $$;
+
+create function payroll.result_hash(p_period_id text, p_version integer) returns text
+language plpgsql set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    calculation constant text := calculation_of(p_period_id, p_version);
+    hash text;
+begin
+    perform lock_plain_table(calculation, name)
+    from unnest(array['close_gate', 'metric_reliability', 'payment', 'score', 'score_component']) as n (name);
+    execute format(
+        'select sha256_hex(coalesce(string_agg(hash, E''\n'' order by hash collate "C"), '''')) from ('
+        ' select sha256_hex(''score'' || to_jsonb(t)::text) as hash from %1$I.score as t where period_id = $1'
+        ' union all select sha256_hex(''payment'' || to_jsonb(t)::text) from %1$I.payment as t where period_id = $1'
+        ' union all select sha256_hex(''component'' || to_jsonb(t)::text) from %1$I.score_component as t'
+        ' where period_id = $1'
+        ' union all select sha256_hex(''reliability'' || to_jsonb(t)::text) from %1$I.metric_reliability as t'
+        ' where period_id = $1'
+        ' union all select sha256_hex(''estimate'' || to_jsonb(t)::text) from stats.agent_estimate as t'
+        ' where period_id = $1 and calc_id = $2) as lines',
+        calculation
+    ) into hash using p_period_id, calculation;
+    return hash;
+end $$;
+
+-- Refuses a calculation that is not the one a person reviewed.
+create function payroll.expect_result(p_row payroll.transition) returns void
+language plpgsql set search_path = payroll, pg_temp as $$
+declare
+    hash_now constant text := result_hash(p_row.period_id, p_row.version);
+begin
+    if hash_now is distinct from p_row.result_hash then
+        raise exception 'the calculation of period % hashes to %, not to % as when it was calculated: it was changed',
+            p_row.period_id, left(hash_now, 16), left(p_row.result_hash, 16)
+            using hint = format('call the auditor, then `kefu period cut %s --reason ...`', p_row.period_id);
+    end if;
+end $$;
+
+-- Fixes what counts. From the state `open`, or with a reason again from any state before the lock.
+create function payroll.cut(p_period_id text, p_reason text default null) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    period constant jsonb := period_body(p_period_id);
+    ends_at constant timestamptz := period_ends_at(period);
+    days integer;
+    hours numeric;
+    last transition;
+    new transition;
+    problems text[] := '{}';
+begin
+    perform pg_advisory_xact_lock(hashtext('payroll.close'));
+    last := current_state(p_period_id);
+    if last.state in ('locked', 'exported', 'acknowledged') then
+        raise exception 'period % is already closed', p_period_id
+            using hint = 'a closed period never changes; a correction is a restatement with a version of its own';
+    end if;
+    if last.state is not null and coalesce(length(p_reason), 0) < 5 then
+        raise exception 'period % is %; data is cut again only with a reason', p_period_id, last.state
+            using hint = format('kefu period cut %s --reason "..."', p_period_id);
+    end if;
+    new.period_id := p_period_id;
+    new.version := coalesce(last.version, 1);
+    new.as_of := period ->> 'as_of';
+    new.reason := p_reason;
+    new.reason_code := last.reason_code;
+    select coalesce(max(load_seq), 0) into new.data_cut from ops.load;
+    hours := number_of(period, 'rating', 'window_h');
+    select (regexp_match(body #>> '{period, cut}', '^T\+([0-9]+)$'))[1] into days
+    from in_force('defaults', (period ->> 'start')::date);
+    if days is null then
+        raise exception 'the defaults in force on % have no usable period.cut', period ->> 'start';
+    end if;
+    if new.as_of < ends_at + make_interval(days => days) then
+        problems := problems || format('its clocks stand at %s, earlier than %s days after its end', new.as_of, days);
+    end if;
+    if new.as_of < ends_at + hours * interval '1 hour' then
+        problems := problems || format(
+            'its clocks stand at %s, earlier than %s hours after its end', new.as_of, trim_scale(hours)
+        );
+    end if;
+    if period ->> 'mode' = 'real' and clock() < ends_at + make_interval(days => days) then
+        problems := problems || format('it ends on %s, and data is cut %s days later', period ->> 'end', days);
+    end if;
+    if period ->> 'mode' = 'real' and clock() < new.as_of then
+        problems := problems || format('its clocks stand at %s, which has not come yet', new.as_of);
+    end if;
+    if problems <> '{}' then
+        raise exception 'period % cannot be cut: %', p_period_id, array_to_string(problems, '; ')
+            using hint = 'wait, or correct as_of in periods.yml';
+    end if;
+    -- Corrections of earlier periods that are approved by now are paid with this one.
+    insert into adjustment_period (adjustment_id, to_period_id, assigned_at)
+    select a.adjustment_id, p_period_id, clock()
+    from approved_adjustment as a
+    where a.to_period_id = p_period_id and new.version = 1
+    on conflict (adjustment_id) do nothing;
+    return enter('cut', new);
+end $$;
+
+-- Records a finished calculation, unless something speaks against it: then all of it is named at once.
+create function payroll.record_calculation(p_period_id text, p_config_hash text) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    required constant text[] := array[
+        'agents_mapped', 'critical_checks', 'effective_weights_sum_to_100', 'plan_approved', 'quarantine_settled',
+        'reconciliation', 'reliability_evaluated', 'weights_sum_to_100'
+    ];
+    period constant jsonb := period_body(p_period_id);
+    new transition := expect(p_period_id, 'a calculation', 'cut');
+    calculation constant text := calculation_of(p_period_id, new.version);
+    starts_on date := period ->> 'start';
+    zone text;
+    problem text;
+    problems text[];
+    counts bigint[];
+begin
+    perform lock_plain_table(calculation, name)
+    from unnest(array['close_gate', 'payment', 'score', 'score_component']) as n (name);
+    -- A gate that is missing or unknown has not been passed.
+    execute format(
+        'select array_agg(coalesce(r.gate, g.gate) || '': '' || coalesce(g.detail_en, ''was not evaluated'')'
+        ' order by coalesce(r.gate, g.gate)) from unnest($1) as r (gate)'
+        ' full join (select * from %I.close_gate as g) as g on r.gate = g.gate where g.is_passed is not true',
+        calculation
+    ) into problems using required;
+    if period ->> 'mode' = 'real' then
+        select body ->> 'time_zone' into zone from in_force('site', starts_on);
+        -- People know the rule they are judged by before the period begins, or somebody else accepts that they did not.
+        select string_agg(p.object_id, ', ' order by p.object_id) into problem
+        from in_force('plan', starts_on) as p
+        join cfg.plan_approval as a on p.object_id = a.plan_id and p.version = a.version
+        where period -> 'plan_ids' ? p.object_id
+            and a.approved_at >= starts_on::timestamp at time zone zone
+            and not exists (
+                select 1 from waiver as w
+                where w.period_id = p_period_id and w.precondition = 'plan_approved_in_time'
+                    and w.waived_by <> session_user
+            );
+        if problem is not null then
+            problems := problems || format('plan_approved_in_time: approved after the period began: %s', problem);
+        end if;
+        select string_agg(distinct p.object_id, ', ') into problem
+        from cfg.object_version as p
+        where p.kind = 'plan' and p.body ->> 'mode' = 'demo' and period -> 'plan_ids' ? p.object_id;
+        if problem is not null then
+            problems := problems || format('plan_mode: the period is real and %s is a demo plan', problem);
+        end if;
+    end if;
+    execute format(
+        'select array[(select count(*) from %1$I.score where period_id = $1),'
+        ' (select count(distinct agent_key) from %1$I.score where period_id = $1),'
+        ' (select count(*) from %1$I.score as s join %1$I.payment as p on s.agent_key = p.agent_key'
+        ' and s.period_id = p.period_id where s.period_id = $1),'
+        ' (select count(*) from %1$I.payment where period_id = $1)]',
+        calculation
+    ) into counts using p_period_id;
+    if counts[1] = 0 then
+        problems := problems || format('scores: period %s has no scores to close', p_period_id);
+    elsif counts[1] <> counts[2] or counts[1] <> counts[3] or counts[1] <> counts[4] then
+        problems := problems || format(
+            'payments: %s agents have %s scores and %s payments, %s of them matched', counts[2], counts[1], counts[4],
+            counts[3]
+        );
+    end if;
+    if problems <> '{}' then
+        raise exception 'period % cannot be closed: %', p_period_id, array_to_string(problems, '; ')
+            using hint = 'settle each of these, then calculate again';
+    end if;
+    new.config_hash := p_config_hash;
+    new.definition_hash := definition_hash(starts_on);
+    if new.version > 1 and new.reason_code <> 'defect' and exists (
+        select 1 from close as c
+        where c.period_id = p_period_id and c.version = new.version - 1 and c.definition_hash <> new.definition_hash
+    ) then
+        raise exception 'period % was closed under other definitions', p_period_id
+            using hint = 'a restatement uses those of its period; only a corrected defect may change them';
+    end if;
+    new.result_hash := result_hash(p_period_id, new.version);
+    return enter('calculated', new);
+end $$;
+
+create function payroll.waive(p_period_id text, p_precondition text, p_reason text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    written waiver;
+begin
+    perform period_body(p_period_id);
+    perform refuse_plan_author(p_period_id);
+    insert into waiver (period_id, precondition, reason, waived_by, waived_at)
+    values (p_period_id, p_precondition, p_reason, session_user, clock())
+    returning * into written;
+    perform write_audit('waive', 'waiver ' || written.waiver_id, to_jsonb(written));
+end $$;
+
+create function payroll.review(p_period_id text) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    new constant transition := expect(p_period_id, 'a review', 'calculated');
+begin
+    perform refuse_plan_author(p_period_id);
+    perform refuse_who(new, 'reviewed', 'cut', 'calculated');
+    perform expect_result(new);
+    return enter('reviewed', new);
+end $$;
+
+-- Shows the scores to those concerned and opens the dispute window.
+create function payroll.publish(p_period_id text) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    period constant jsonb := period_body(p_period_id);
+    new transition := expect(p_period_id, 'publishing', 'reviewed');
+begin
+    if new.version > 1 then
+        raise exception 'version % of period % is a restatement and goes from review to approval', new.version,
+            p_period_id using hint = format('kefu period approve %s', p_period_id);
+    end if;
+    perform expect_result(new);
+    new := enter('published', new);
+    -- The recordings of a demo wait for nobody.
+    new.due_at := case
+        when period ->> 'mode' = 'demo' then clock()
+        else after_business_days(clock(), number_of(period, 'period', 'dispute_days')::integer)
+    end;
+    return enter('dispute_window', new);
+end $$;
+
+create function payroll.approve(p_period_id text) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    new transition := expect(p_period_id, 'an approval', 'dispute_window', 'reviewed');
+    problems text[] := '{}';
+    found_ids text;
+begin
+    if new.state = 'reviewed' and new.version = 1 then
+        raise exception 'period % is reviewed and was not published yet', p_period_id
+            using hint = format('kefu period publish %s', p_period_id);
+    end if;
+    perform refuse_plan_author(p_period_id);
+    perform refuse_who(new, 'approved', 'cut', 'calculated', 'reviewed');
+    if new.due_at > clock() then
+        problems := problems || format(
+            'its dispute window ends on %s UTC', to_char(new.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+        );
+    end if;
+    select string_agg(dispute_id::text, ', ' order by dispute_id) into found_ids
+    from dispute_status where period_id = p_period_id and is_open and new.version = 1;
+    if found_ids is not null then
+        problems := problems || format('these disputes are open: %s', found_ids);
+    end if;
+    select string_agg(d.dispute_id::text, ', ' order by d.dispute_id) into found_ids
+    from dispute_status as d
+    where d.period_id = p_period_id and d.version = new.version and not d.is_locked and d.is_overturned
+        and d.decided_at >= (
+            select max(t.happened_at) from transition as t
+            where t.period_id = p_period_id and t.version = new.version and t.state = 'cut'
+        );
+    if found_ids is not null then
+        problems := problems || format('it was calculated before these disputes were decided: %s', found_ids);
+    end if;
+    if problems <> '{}' then
+        raise exception 'period % cannot be approved: %', p_period_id, array_to_string(problems, '; ')
+            using hint = format('see `kefu dispute list` and `kefu period status %s`', p_period_id);
+    end if;
+    perform expect_result(new);
+    return enter('approved', new);
+end $$;
+
+-- Copies the approved calculation into the snapshot and seals it with a manifest; from here on nothing changes.
+create function payroll.lock(p_period_id text) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    period constant jsonb := period_body(p_period_id);
+    new transition := expect(p_period_id, 'a lock', 'approved');
+    calculation constant text := calculation_of(p_period_id, new.version);
+    sealed close;
+begin
+    perform expect_result(new);
+    execute format(
+        'insert into payroll.snapshot select s.period_id, $2, s.agent_key, s.agent_name, s.team_key, s.plan_id,'
+        ' s.plan_version, s.cohort_key, $3, $4, s.status, p.worked_share, s.composite, s.composite_before_gates,'
+        ' s.composite_unadjusted, s.interval_low, s.interval_high, s.grade, s.own_data_weight, p.coefficient,'
+        ' p.base_fen, p.bonus_fen, p.piece_fen, p.adjustment_fen, p.pool_share, p.amount_fen, p.check_min_wage,'
+        ' to_jsonb(s), to_jsonb(p), '''' from %1$I.score as s join %1$I.payment as p'
+        ' on s.period_id = p.period_id and s.agent_key = p.agent_key where s.period_id = $1',
+        calculation
+    ) using p_period_id, new.version, new.definition_hash, new.data_cut;
+    -- Somebody who left has no score any more and still gets what a correction owes.
+    insert into snapshot (
+        period_id, version, agent_key, agent_name, team_key, plan_id, plan_version, cohort_key, definition_hash,
+        data_cut, status, own_data_weight, adjustment_fen, amount_fen, score, payment, row_hash
+    )
+    select
+        p_period_id, new.version, owed.agent_key, before.agent_name, before.team_key, before.plan_id,
+        before.plan_version, before.cohort_key, new.definition_hash, new.data_cut, 'correction_only', 0, owed.fen,
+        owed.fen,
+        '{}', jsonb_build_object('reason_zh', '仅往期调整', 'reason_en', 'correction of earlier periods only'), ''
+    from (
+        select agent_key, sum(amount_fen)::bigint as fen, max(adjustment_id) as adjustment_id
+        from approved_adjustment where to_period_id = p_period_id group by agent_key
+    ) as owed
+    join adjustment as a on owed.adjustment_id = a.adjustment_id
+    join lateral (
+        select s.* from snapshot as s
+        where s.period_id = a.period_id and s.agent_key = a.agent_key and s.version <= a.version
+        order by s.version desc limit 1
+    ) as before on true
+    where not exists (
+        select 1 from snapshot as s
+        where s.period_id = p_period_id and s.version = new.version and s.agent_key = owed.agent_key
+    );
+    execute format(
+        'insert into payroll.snapshot_component select period_id, $2, agent_key, plan_id, metric_id, is_adjusted,'
+        ' metric_version, nominal_weight, weight_factor, effective_weight, raw_value, n, scored_value, curve_score,'
+        ' points, reason_zh, reason_en, to_jsonb(c) from %I.score_component as c where period_id = $1', calculation
+    ) using p_period_id, new.version;
+    -- Columns that a later version of the model adds stand in details.
+    execute format(
+        'insert into payroll.snapshot_reliability select (jsonb_populate_record(null::payroll.snapshot_reliability,'
+        ' to_jsonb(r) || jsonb_build_object(''version'', $2, ''details'', to_jsonb(r)))).*'
+        ' from %I.metric_reliability as r where period_id = $1', calculation
+    ) using p_period_id, new.version;
+    insert into snapshot_estimate
+    select period_id, new.version, metric_id, cohort_key, agent_key, n, total
+    from stats.agent_estimate where period_id = p_period_id and calc_id = calculation;
+    sealed.period_id := p_period_id;
+    sealed.version := new.version;
+    sealed.period_start := period ->> 'start';
+    sealed.period_end := period ->> 'end';
+    sealed.period_mode := period ->> 'mode';
+    sealed.data_cut := new.data_cut;
+    sealed.as_of := new.as_of;
+    sealed.config_hash := new.config_hash;
+    sealed.definition_hash := new.definition_hash;
+    select
+        count(*), coalesce(sum(amount_fen), 0), count(*) filter (where amount_fen is null)
+    into sealed.row_count, sealed.amount_fen, sealed.rows_without_amount
+    from snapshot where period_id = p_period_id and version = new.version;
+    if sealed.row_count = 0 then
+        raise exception 'period % has no scores to close', p_period_id;
+    end if;
+    select coalesce(jsonb_object_agg(team, fen), '{}') into sealed.amount_fen_by_team
+    from (
+        select coalesce(team_key, 'unassigned') as team, coalesce(sum(amount_fen), 0) as fen
+        from snapshot where period_id = p_period_id and version = new.version
+        group by coalesce(team_key, 'unassigned')
+    ) as teams;
+    select coalesce(jsonb_object_agg(p.object_id, jsonb_build_object(
+        'version', p.version, 'content_hash', p.content_hash, 'approved_by', a.approved_by
+    )), '{}') into sealed.plans
+    from in_force('plan', sealed.period_start) as p
+    left join cfg.plan_approval as a on p.object_id = a.plan_id and p.version = a.version
+    where period -> 'plan_ids' ? p.object_id;
+    sealed.content_hash := sha256_hex(canonical_csv(p_period_id, new.version));
+    sealed.component_hash := component_hash(p_period_id, new.version);
+    sealed.trust_hash := trust_hash(p_period_id, new.version);
+    select c.chain_position, c.manifest_hash into sealed.chain_position, sealed.previous_manifest_hash
+    from close as c order by c.chain_position desc limit 1;
+    sealed.chain_position := coalesce(sealed.chain_position, 0) + 1;
+    sealed.previous_manifest_hash := coalesce(sealed.previous_manifest_hash, repeat('0', 64));
+    sealed.restatement_reason := case when new.version > 1 then new.reason_code end;
+    select
+        max(actor) filter (where state = 'calculated'), max(actor) filter (where state = 'reviewed'),
+        max(actor) filter (where state = 'approved')
+    into sealed.calculated_by, sealed.reviewed_by, sealed.approved_by
+    from (
+        select distinct on (state) state, actor from transition
+        where period_id = p_period_id and version = new.version order by state, transition_id desc
+    ) as last_steps;
+    sealed.locked_by := session_user;
+    sealed.locked_at := clock();
+    -- The head of the audit is part of the manifest, so that payroll's copy proves the steps that led here.
+    perform pg_advisory_xact_lock(hashtext('payroll.audit'));
+    select a.position, a.hash into sealed.audit_position, sealed.audit_hash
+    from audit as a order by a.position desc limit 1;
+    sealed.manifest := manifest(sealed);
+    sealed.manifest_hash := sha256_hex(sealed.manifest);
+    insert into close values (sealed.*);
+    if new.version > 1 then
+        perform write_adjustments(new, sealed);
+    end if;
+    new := enter('locked', new);
+    perform write_audit(
+        'seal', format('close %s v%s', p_period_id, new.version),
+        jsonb_build_object('manifest_hash', sealed.manifest_hash, 'row_count', sealed.row_count)
+    );
+    return new;
+end $$;
+
+-- Stores the signature under which a version leaves the house; refused when its rows no longer hash to the manifest.
+create function payroll.record_export(
+    p_period_id text, p_version integer, p_manifest_hash text, p_signature text, p_public_key text
+) returns payroll.export
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    now_at constant transition := expect(p_period_id, 'an export', 'locked', 'exported', 'acknowledged');
+    sealed close;
+    written export;
+begin
+    select * into sealed from close where period_id = p_period_id and version = p_version;
+    if not found then
+        raise exception 'period % has no version %', p_period_id, p_version;
+    end if;
+    if sealed.content_hash <> sha256_hex(canonical_csv(p_period_id, p_version))
+        or sealed.component_hash <> component_hash(p_period_id, p_version)
+        or sealed.trust_hash <> trust_hash(p_period_id, p_version)
+        or sealed.manifest <> manifest(sealed)
+        or sealed.manifest_hash <> sha256_hex(sealed.manifest)
+        or sealed.manifest_hash <> p_manifest_hash
+        or exists (
+            select 1 from snapshot as s
+            where s.period_id = p_period_id and s.version = p_version and s.row_hash <> row_hash(s)
+        )
+    then
+        raise exception 'period % was tampered with and is not exported', p_period_id using hint = 'call the auditor';
+    end if;
+    select * into written from export where period_id = p_period_id and version = p_version;
+    if found then
+        return written;
+    end if;
+    insert into export values (
+        p_period_id, p_version, p_manifest_hash, p_signature, p_public_key, session_user, clock()
+    ) returning * into written;
+    perform write_audit('export', format('export %s v%s', p_period_id, p_version), to_jsonb(written));
+    if now_at.state = 'locked' and now_at.version = p_version then
+        perform enter('exported', now_at);
+    end if;
+    return written;
+end $$;
+
+-- Payroll confirms the content it received; the chain up to here is then held by a second party.
+create function payroll.acknowledge(p_period_id text, p_content_hash text) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    now_at constant transition := expect(p_period_id, 'an acknowledgement', 'exported');
+    sealed close;
+begin
+    perform refuse_who(now_at, 'acknowledged', 'cut', 'calculated', 'reviewed', 'approved', 'locked', 'exported');
+    select * into sealed from close where period_id = p_period_id and version = now_at.version;
+    if sealed.content_hash is distinct from p_content_hash then
+        raise exception 'payroll received %, the seal of period % says %', left(p_content_hash, 16), p_period_id,
+            left(sealed.content_hash, 16) using hint = 'do not pay; run `kefu payroll verify` on the folder received';
+    end if;
+    return enter('acknowledged', now_at);
+end $$;
+
+-- --- restatement ----------------------------------------------------------------------------------------------------
+
+-- Opens version v+1 of a closed period: its own plan, definitions and clocks, everything loaded by now.
+create function payroll.restate(p_period_id text, p_reason_code text, p_reason text) returns payroll.transition
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    period constant jsonb := period_body(p_period_id);
+    last constant transition := expect(p_period_id, 'a restatement', 'locked', 'exported', 'acknowledged');
+    later integer;
+    lookback integer;
+    new transition;
+begin
+    if coalesce(length(p_reason), 0) < 5 then
+        raise exception 'a restatement of % needs a reason in words', p_period_id;
+    end if;
+    select count(*) into later from closed_period as c
+    where c.period_end > (period ->> 'end')::date
+        and (select body ->> 'mode' from cfg.object_version
+            where kind = 'period' and object_id = c.period_id order by version desc limit 1) = period ->> 'mode';
+    lookback := number_of(period, 'period', 'lookback');
+    if later >= lookback then
+        raise exception 'period % lies % closed periods back, and % may be restated', p_period_id, later, lookback;
+    end if;
+    new.period_id := p_period_id;
+    new.version := last.version + 1;
+    select c.as_of into new.as_of from close as c where c.period_id = p_period_id and c.version = last.version;
+    select coalesce(max(load_seq), 0) into new.data_cut from ops.load;
+    new.reason_code := p_reason_code;
+    new.reason := p_reason;
+    return enter('cut', new);
+end $$;
+
+create function payroll.write_adjustments(p_row payroll.transition, p_sealed payroll.close) returns void
+language plpgsql set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    period constant jsonb := period_body(p_row.period_id);
+    least_points constant numeric := number_of(period, 'period', 'material', 'score');
+    least_fen constant numeric := 100 * number_of(period, 'period', 'material', 'cny');
+    written adjustment;
+begin
+    for written in
+        insert into adjustment (
+            period_id, version, agent_key, reason_code, reason, old_composite, new_composite, old_grade, new_grade,
+            old_amount_fen, new_amount_fen, delta_fen, made_by, approved_by, created_at
+        )
+        select
+            p_row.period_id, p_row.version, agent_key, p_row.reason_code, p_row.reason, old.composite, new.composite,
+            old.grade, new.grade, old.amount_fen, new.amount_fen,
+            -- An agent who was not in a version got nothing by it; one without an amount got an unknown one.
+            case when new.row_hash is null then 0 else new.amount_fen end
+            - case when old.row_hash is null then 0 else old.amount_fen end,
+            p_sealed.calculated_by, p_sealed.approved_by, clock()
+        from (select * from snapshot where period_id = p_row.period_id and version = p_row.version - 1) as old
+        full join (select * from snapshot where period_id = p_row.period_id and version = p_row.version) as new
+            using (agent_key)
+        where abs(new.composite - old.composite) >= least_points
+            or (new.composite is null) <> (old.composite is null)
+            or new.grade is distinct from old.grade
+            or (new.amount_fen is null) <> (old.amount_fen is null)
+            or abs(new.amount_fen - old.amount_fen) >= least_fen
+        order by agent_key
+        returning *
+    loop
+        perform write_audit('correct', 'correction ' || written.adjustment_id, to_jsonb(written));
+    end loop;
+end $$;
+
+-- Corrections that take money back, or whose amount nobody can tell, wait for this decision.
+create function payroll.decide_adjustment(p_adjustment_id bigint, p_is_approved boolean, p_reason text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    line adjustment;
+    written adjustment_decision;
+begin
+    select * into line from adjustment where adjustment_id = p_adjustment_id;
+    if not found then
+        raise exception 'there is no correction %', p_adjustment_id using hint = 'see `kefu payroll corrections`';
+    end if;
+    if line.delta_fen > 0 then
+        raise exception 'correction % is positive and is paid with the next period', p_adjustment_id;
+    end if;
+    if line.delta_fen is null and p_is_approved then
+        raise exception 'correction % has no amount that could be approved', p_adjustment_id
+            using hint = 'settle why a version has no amount and restate the period again';
+    end if;
+    if session_user = line.made_by then
+        raise exception 'correction % was calculated by % and cannot be approved by the same login', p_adjustment_id,
+            session_user using hint = 'the checker is somebody else than the maker';
+    end if;
+    insert into adjustment_decision values (p_adjustment_id, p_is_approved, p_reason, session_user, clock())
+    returning * into written;
+    perform write_audit('decide correction', 'correction decision ' || p_adjustment_id, to_jsonb(written));
+end $$;
+
+-- The earliest period of a mode, ending after a day, whose data is not cut yet.
+create function payroll.open_period(p_mode text, p_after date) returns text
+language sql stable security definer set search_path = payroll, pg_temp as $$
+    select p.object_id
+    from (
+        select distinct on (object_id) object_id, body
+        from cfg.object_version where kind = 'period' order by object_id, version desc
+    ) as p
+    where p.body ->> 'mode' = p_mode and (p.body ->> 'end')::date > p_after
+        and not exists (select 1 from payroll.transition as t where t.period_id = p.object_id)
+    order by p.body ->> 'end', p.object_id
+    limit 1
+$$;
+
+-- One row per correction that may be paid or taken back, in the period that does so: the one it was assigned to when
+-- data was cut, else the one that is open now. Without any open period it waits and has no row.
+create view payroll.approved_adjustment with (security_barrier) as
+select
+    a.adjustment_id,
+    coalesce(fixed.to_period_id, payroll.open_period(c.period_mode, c.period_end)) as to_period_id,
+    a.agent_key,
+    a.delta_fen as amount_fen,
+    a.period_id as from_period_id,
+    a.reason_code
+from payroll.adjustment as a
+join payroll.close as c on a.period_id = c.period_id and a.version = c.version
+left join payroll.adjustment_decision as d on a.adjustment_id = d.adjustment_id
+left join payroll.adjustment_period as fixed on a.adjustment_id = fixed.adjustment_id
+where (a.delta_fen > 0 or (a.delta_fen < 0 and d.is_approved))
+    and coalesce(fixed.to_period_id, payroll.open_period(c.period_mode, c.period_end)) is not null;
+
+-- The rows of a period as they were at an instant: its last version locked by then.
+create function payroll.snapshot_as_of(p_period_id text, p_as_of timestamptz) returns setof payroll.snapshot
+language sql stable set search_path = payroll, pg_temp as $$
+    select s.* from snapshot as s
+    where s.period_id = p_period_id and s.version = (
+        select max(c.version) from close as c where c.period_id = p_period_id and c.locked_at <= p_as_of
+    )
+    order by s.agent_key
+$$;
+
+-- --- disputes -------------------------------------------------------------------------------------------------------
+
+create view payroll.dispute_status as
+select
+    d.dispute_id,
+    d.period_id,
+    d.version,
+    d.is_locked,
+    d.agent_key,
+    d.object_kind,
+    d.row_kind,
+    d.row_key,
+    d.metric_id,
+    d.scorer_key,
+    d.submitted_at,
+    last.state,
+    last.level,
+    last.due_at,
+    -- A decision of the first level stands when the time to appeal is over.
+    not (last.state = 'closed' or (last.state = 'decision' and last.due_at <= payroll.clock())) as is_open,
+    last.due_at <= payroll.clock() and last.state not in ('closed', 'decision') as is_overdue,
+    decided.outcome,
+    decided.happened_at as decided_at,
+    decided.outcome <> 'upheld' as is_overturned
+from payroll.dispute as d
+cross join lateral (
+    select e.* from payroll.dispute_event as e where e.dispute_id = d.dispute_id
+    order by e.dispute_event_id desc limit 1
+) as last
+left join lateral (
+    select e.* from payroll.dispute_event as e where e.dispute_id = d.dispute_id and e.state = 'decision'
+    order by e.dispute_event_id desc limit 1
+) as decided on true;
+
+create function payroll.enter_dispute(
+    p_dispute_id bigint, p_state text, p_level integer, p_due_at timestamptz, p_outcome text, p_note text
+) returns void
+language plpgsql set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    written dispute_event;
+begin
+    insert into dispute_event (dispute_id, state, level, actor, happened_at, due_at, outcome, note)
+    values (p_dispute_id, p_state, p_level, session_user, clock(), p_due_at, p_outcome, p_note)
+    returning * into written;
+    perform write_audit('dispute ' || p_state, 'dispute event ' || written.dispute_event_id, to_jsonb(written));
+end $$;
+
+create function payroll.expect_dispute(p_dispute_id bigint, p_step text, variadic p_states text[])
+returns payroll.dispute_status
+language plpgsql set search_path = payroll, pg_temp as $$
+declare
+    found_row dispute_status;
+begin
+    perform pg_advisory_xact_lock(hashtext('payroll.dispute'));
+    select * into found_row from dispute_status where dispute_id = p_dispute_id;
+    if not found then
+        raise exception 'there is no dispute %', p_dispute_id using hint = 'see `kefu dispute list`';
+    end if;
+    if not found_row.state = any(p_states) then
+        raise exception 'dispute % is in the state %, and % needs %', p_dispute_id, found_row.state, p_step,
+            array_to_string(p_states, ' or ');
+    end if;
+    return found_row;
+end $$;
+
+create function payroll.submit_dispute(
+    p_period_id text, p_agent_key text, p_object_kind text, p_row_kind text, p_row_key text, p_metric_id text,
+    p_scorer_key text, p_claim text
+) returns bigint
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    period constant jsonb := period_body(p_period_id);
+    now_at constant transition := expect(
+        p_period_id, 'a dispute', 'published', 'dispute_window', 'locked', 'exported', 'acknowledged'
+    );
+    written dispute;
+begin
+    if now_at.state = 'dispute_window' and now_at.due_at <= clock() and period ->> 'mode' = 'real' then
+        raise exception 'the dispute window of period % ended on %', p_period_id,
+            to_char(now_at.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+            using hint = 'after the lock a dispute leads to a restatement';
+    end if;
+    insert into dispute (
+        period_id, version, is_locked, agent_key, object_kind, row_kind, row_key, metric_id, scorer_key, claim,
+        submitted_by, submitted_at
+    )
+    values (
+        p_period_id, now_at.version, now_at.state in ('locked', 'exported', 'acknowledged'), p_agent_key,
+        p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim, session_user, clock()
+    )
+    returning * into written;
+    perform write_audit('dispute', 'dispute ' || written.dispute_id, to_jsonb(written));
+    perform enter_dispute(
+        written.dispute_id, 'submitted', 1,
+        after_business_days(clock(), number_of(period, 'dispute', 'triage_days')::integer), null, p_claim
+    );
+    return written.dispute_id;
+end $$;
+
+-- Somebody takes a dispute up: from here its evidence is collected, and the time to decide runs.
+create function payroll.triage_dispute(p_dispute_id bigint, p_note text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    found_row constant dispute_status := expect_dispute(p_dispute_id, 'triage', 'submitted');
+    due constant timestamptz := after_business_days(
+        clock(), number_of(period_body(found_row.period_id), 'dispute', 'decision_days')::integer
+    );
+begin
+    perform enter_dispute(p_dispute_id, 'triage', 1, due, null, p_note);
+    perform enter_dispute(p_dispute_id, 'evidence', 1, due, null, p_note);
+end $$;
+
+create function payroll.add_evidence(p_dispute_id bigint, p_note text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    found_row constant dispute_status := expect_dispute(p_dispute_id, 'evidence', 'evidence', 'second_level');
+begin
+    perform enter_dispute(p_dispute_id, found_row.state, found_row.level, found_row.due_at, null, p_note);
+end $$;
+
+create function payroll.decide_dispute(p_dispute_id bigint, p_outcome text, p_note text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    found_row constant dispute_status := expect_dispute(p_dispute_id, 'a decision', 'evidence', 'second_level');
+    person text;
+    was_excluded boolean;
+    written ops.row_exclusion;
+begin
+    select agent_key into person from login_person where login = session_user order by login_person_id desc limit 1;
+    if found_row.scorer_key is not null and person is null then
+        raise exception 'nobody knows whose login % is, so it cannot decide about a score of %', session_user,
+            found_row.scorer_key using hint = 'record it with `kefu dispute person`';
+    end if;
+    if person in (found_row.scorer_key, found_row.agent_key) then
+        raise exception 'dispute % is about a score that % gave or got; another person decides', p_dispute_id, person;
+    end if;
+    if exists (
+        select 1 from dispute as d where d.dispute_id = p_dispute_id and d.submitted_by = session_user
+    ) or exists (
+        select 1 from dispute_event as e
+        where e.dispute_id = p_dispute_id and e.state = 'decision' and e.actor = session_user
+    ) or exists (
+        select 1 from transition as t
+        where t.period_id = found_row.period_id and t.version = found_row.version and t.state = 'calculated'
+            and t.actor = session_user and found_row.object_kind <> 'row'
+    ) then
+        raise exception 'dispute % was submitted, decided or calculated by % and cannot be decided by the same login',
+            p_dispute_id, session_user using hint = 'another person decides';
+    end if;
+    if p_outcome in ('row_excluded', 'rescored_blind') and found_row.object_kind <> 'row' then
+        raise exception 'dispute % is about a %; only a row can be excluded or scored again', p_dispute_id,
+            found_row.object_kind;
+    end if;
+    perform enter_dispute(
+        p_dispute_id, 'decision', found_row.level,
+        case when found_row.level = 1 then after_business_days(
+            clock(), number_of(period_body(found_row.period_id), 'dispute', 'appeal_days')::integer
+        ) else clock() end,
+        p_outcome, p_note
+    );
+    if found_row.object_kind = 'row' then
+        select x.is_excluded into was_excluded from ops.row_exclusion as x
+        where x.row_kind = found_row.row_kind and x.row_key = found_row.row_key
+        order by x.exclusion_id desc limit 1;
+        if coalesce(was_excluded, false) <> (p_outcome in ('row_excluded', 'rescored_blind')) then
+            insert into ops.row_exclusion (row_kind, row_key, dispute_id, is_excluded, decided_by, decided_at)
+            values (
+                found_row.row_kind, found_row.row_key, p_dispute_id, not coalesce(was_excluded, false), session_user,
+                clock()
+            )
+            returning * into written;
+            perform write_audit('exclude', 'row exclusion ' || written.exclusion_id, to_jsonb(written));
+        end if;
+    end if;
+    if found_row.level = 2 then
+        perform enter_dispute(p_dispute_id, 'closed', 2, null, null, 'decided on the second level');
+    end if;
+end $$;
+
+-- Once, and only while the time to appeal runs.
+create function payroll.appeal_dispute(p_dispute_id bigint, p_note text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    found_row constant dispute_status := expect_dispute(p_dispute_id, 'an appeal', 'decision');
+begin
+    if found_row.level = 2 or found_row.due_at <= clock() then
+        raise exception 'the decision of dispute % is final', p_dispute_id;
+    end if;
+    perform enter_dispute(
+        p_dispute_id, 'second_level', 2,
+        after_business_days(
+            clock(), number_of(period_body(found_row.period_id), 'dispute', 'decision_days')::integer
+        ), null, p_note
+    );
+end $$;
+
+-- The agent accepts the decision before the time to appeal is over, or takes the dispute back.
+create function payroll.close_dispute(p_dispute_id bigint, p_note text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    found_row constant dispute_status := expect_dispute(
+        p_dispute_id, 'closing it', 'submitted', 'evidence', 'decision', 'second_level'
+    );
+begin
+    perform enter_dispute(p_dispute_id, 'closed', found_row.level, null, null, p_note);
+end $$;
+
+create function payroll.record_person(p_login text, p_agent_key text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+begin
+    if p_login = session_user then
+        raise exception '% cannot say whose login it is', session_user using hint = 'another person records it';
+    end if;
+    insert into login_person (login, agent_key, recorded_by, recorded_at)
+    values (p_login, p_agent_key, session_user, clock());
+    perform write_audit('person', 'login ' || p_login, jsonb_build_object('agent_key', p_agent_key));
+end $$;
+
+-- --- what later periods read ----------------------------------------------------------------------------------------
+
+create view payroll.closed_reliability as
+select r.*
+from payroll.snapshot_reliability as r
+join payroll.closed_period as c on r.period_id = c.period_id and r.version = c.version;
+
+create view payroll.closed_estimate as
+select e.*
+from payroll.snapshot_estimate as e
+join payroll.closed_period as c on e.period_id = c.period_id and e.version = c.version;
+
+create view payroll.closed_score as
+select
+    s.period_id, s.version, s.agent_key, s.agent_name, s.team_key, s.plan_id, s.plan_version, s.cohort_key, s.status,
+    s.composite, s.composite_before_gates, s.composite_unadjusted, s.interval_low, s.interval_high, s.grade,
+    s.own_data_weight, s.worked_share, s.coefficient, s.base_fen, s.bonus_fen, s.piece_fen, s.adjustment_fen,
+    s.pool_share, s.amount_fen, s.score ->> 'gates_zh' as gates_zh, s.score ->> 'gates_en' as gates_en,
+    s.payment ->> 'reason_zh' as reason_zh, s.payment ->> 'reason_en' as reason_en
+from payroll.snapshot as s
+join payroll.closed_period as c on s.period_id = c.period_id and s.version = c.version;
+
+-- Only the lines that add up to the composite.
+create view payroll.closed_component as
+select s.*
+from payroll.snapshot_component as s
+join payroll.closed_period as c on s.period_id = c.period_id and s.version = c.version
+where s.is_adjusted;
+
+grant select on payroll.closed_reliability, payroll.closed_estimate, payroll.closed_score, payroll.closed_component,
+payroll.approved_adjustment, payroll.dispute_status, ops.row_exclusion to kefu_transformer;
+grant select on payroll.adjustment, payroll.adjustment_decision, payroll.approved_adjustment to kefu_payroll_clerk;
+
+do $$
+declare
+    signature regprocedure;
+begin
+    for signature in
+        select oid::regprocedure from pg_proc
+        where pronamespace = 'payroll'::regnamespace and proname in (
+            'current_state', 'calculation_of', 'enter', 'expect', 'refuse_who', 'refuse_plan_author', 'result_hash',
+            'expect_result', 'write_adjustments', 'enter_dispute', 'expect_dispute', 'in_force', 'period_body',
+            'number_of', 'definition_hash', 'period_ends_at', 'after_business_days', 'audit_override'
+        )
+    loop
+        execute format('revoke all on function %s from public', signature);
+    end loop;
+    for signature in
+        select oid::regprocedure from pg_proc
+        where pronamespace = 'payroll'::regnamespace and proname in (
+            'cut', 'record_calculation', 'waive', 'review', 'publish', 'approve', 'lock', 'record_export', 'restate',
+            'submit_dispute', 'triage_dispute', 'add_evidence', 'decide_dispute', 'appeal_dispute', 'close_dispute',
+            'record_person', 'acknowledge', 'decide_adjustment'
+        )
+    loop
+        execute format('revoke all on function %s from public', signature);
+        execute format('grant execute on function %s to %s', signature, case
+            when signature::text like 'payroll.acknowledge(%' then 'kefu_payroll_clerk'
+            when signature::text like 'payroll.decide_adjustment(%' then 'kefu_hr_approver'
+            else 'kefu_payroll'
+        end);
+    end loop;
+end $$;

@@ -1,0 +1,153 @@
+"""Calculations made by hand: a close without the minute that a build takes, with scores a test decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from kefu.payroll import close
+from kefu.pipeline.context import Platform, Scope
+from kefu.pipeline.ingest import prepare
+from kefu.settings import Settings
+from kefu.warehouse import Role, Warehouse
+from tests.e2e.support import by_url, configuration
+
+GATES = [
+    "agents_mapped", "critical_checks", "effective_weights_sum_to_100", "plan_approved", "quarantine_settled",
+    "reconciliation", "reliability_evaluated", "weights_sum_to_100",
+]  # fmt: skip
+
+
+@dataclass
+class Agent:
+    """What a calculation says about one agent."""
+
+    agent_key: str
+    composite: Decimal | None
+    grade: str | None = None
+    amount_fen: int | None = 0
+    team_key: str = "team_a"
+
+
+@dataclass
+class Calculation:
+    """The results a test decides; `order` turns the order in which rows are inserted around."""
+
+    agents: list[Agent]
+    failed_gates: list[str] = field(default_factory=list)
+    backwards: bool = False
+
+    def __call__(self, platform: Platform, scope: Scope, run_id: str, say: Callable[[str], None]) -> None:
+        """Stands where the pipeline's own calculation stands."""
+        schema = scope.calc_id
+        agents = self.agents[::-1] if self.backwards else self.agents
+        with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+            for statement in TABLES:
+                connection.execute(statement.format(schema=schema).encode())
+            for gate in GATES:
+                connection.execute(
+                    f"insert into {schema}.close_gate values (%s, %s, %s, %s)".encode(),
+                    [gate, gate not in self.failed_gates, "未通过", f"{gate} is not settled"],
+                )
+            for agent in agents:
+                _insert(connection, schema, scope, agent)
+            connection.execute(
+                f"insert into {schema}.metric_reliability values (%s, 'demo', 1, 'csat_rate', 'demo_v1/agent',"
+                " 'reliable', 120, 1, 1, 1, 1, 1, 1, 'f_resp', 1, 1, 1, 1, false, '可信', 'trusted')".encode(),
+                [scope.period_id],
+            )
+            connection.execute("delete from stats.agent_estimate where calc_id = %s", [schema])
+            for agent in agents:
+                connection.execute(
+                    "insert into stats.agent_estimate (calc_id, period_id, metric_id, cohort_key, agent_key, n, total)"
+                    " values (%s, %s, 'csat_rate', 'demo_v1/agent', %s, 40, 36)",
+                    [schema, scope.period_id, agent.agent_key],
+                )
+        say("appraisal: fabricated")
+
+
+TABLES = [
+    "create table {schema}.close_gate (gate text, is_passed boolean, detail_zh text, detail_en text)",
+    "create table {schema}.score (period_id text, agent_key text, agent_name text, team_key text, plan_id text,"
+    " plan_version integer, cohort_key text, composite numeric, composite_before_gates numeric,"
+    " composite_unadjusted numeric, interval_low numeric, interval_high numeric, grade text, status text,"
+    " own_data_weight numeric, worked_share numeric, gates_zh text, gates_en text, period_mode text)",
+    "create table {schema}.payment (period_id text, agent_key text, coefficient numeric, worked_share numeric,"
+    " base_fen bigint, bonus_fen bigint, piece_fen bigint, adjustment_fen bigint, pool_share numeric,"
+    " amount_fen bigint, check_min_wage boolean, reason_zh text, reason_en text)",
+    "create table {schema}.score_component (period_id text, plan_id text, plan_version integer, cohort_key text,"
+    " agent_key text, metric_id text, metric_version integer, is_adjusted boolean, nominal_weight numeric,"
+    " weight_factor numeric, effective_weight numeric, raw_value numeric, n bigint, scored_value numeric,"
+    " curve_score numeric, points numeric, reason_zh text, reason_en text)",
+    "create table {schema}.metric_reliability (period_id text, plan_id text, plan_version integer, metric_id text,"
+    " cohort_key text, state text, n bigint, f_resp numeric, f_bias numeric, f_agree numeric, f_clean numeric,"
+    " f_cover numeric, rho numeric, binding_component text, g_current numeric, g_announced numeric, g_next numeric,"
+    " weight_factor numeric, is_overridden boolean, reason_zh text, reason_en text)",
+]
+
+
+def _insert(connection: psycopg.Connection, schema: str, scope: Scope, agent: Agent) -> None:
+    status = "insufficient_evidence" if agent.composite is None else "published"
+    connection.execute(
+        f"insert into {schema}.score values (%s, %s, '姓名', %s, 'demo', 1, 'demo_v1/agent', %s, %s, %s, %s, %s, %s,"
+        " %s, 100, 1, null, null, 'demo')".encode(),
+        [scope.period_id, agent.agent_key, agent.team_key, *[agent.composite] * 5, agent.grade, status],
+    )
+    connection.execute(
+        f"insert into {schema}.payment values (%s, %s, 1.0, 1, 100000, %s, 0, 0, 1, %s, false, '按系数', 'as scored')"
+        .encode(),
+        [scope.period_id, agent.agent_key, agent.amount_fen, agent.amount_fen],
+    )  # fmt: skip
+    for is_adjusted in (True, False):
+        connection.execute(
+            f"insert into {schema}.score_component values (%s, 'demo', 1, 'demo_v1/agent', %s, 'csat_rate', 1, %s, 100,"
+            " 1, 100, 0.9, 40, 0.9, %s, %s, '可信', 'trusted')".encode(),
+            [scope.period_id, agent.agent_key, is_adjusted, agent.composite, agent.composite or 0],
+        )
+
+
+def installation(settings: Settings, database: str, folder: Path, periods: Sequence[dict[str, Any]] = ()) -> Platform:
+    """Returns a migrated, configured warehouse without data; `periods` are changes to the delivered period."""
+    config = configuration(folder)
+    [delivered] = yaml.safe_load((config / "periods.yml").read_text(encoding="utf-8"))
+    declared = [delivered | changes for changes in periods] or [delivered]
+    (config / "periods.yml").write_text(json.dumps(declared, default=str), encoding="utf-8")
+    Warehouse(settings, database).ensure_running()
+    platform = Platform(by_url(settings, database, folder).model_copy(update={"kefu_config_dir": config}))
+    prepare(platform)
+    return platform
+
+
+@contextmanager
+def calculating(monkeypatch: pytest.MonkeyPatch, calculation: Calculation) -> Iterator[None]:
+    """Lets every close in the block calculate what the test decided; there is nothing to make cards of."""
+    with monkeypatch.context() as patch:
+        patch.setattr(close.run, "calculate", calculation)
+        patch.setattr(close, "hand_out", lambda platform, period_id: platform.settings.kefu_data_dir)
+        yield
+
+
+def query(platform: Platform, statement: str, role: Role = Role.OWNER) -> list[tuple[Any, ...]]:
+    """Returns the rows of a statement."""
+    with platform.warehouse.connect(role) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def set_clock(platform: Platform, instant: str | None) -> None:
+    """Lets the close believe another instant, as only the owner of the warehouse can; None: the real one."""
+    expression = f"timestamptz '{instant}'" if instant else "clock_timestamp()"
+    query(
+        platform,
+        "create or replace function payroll.clock() returns timestamptz language sql volatile"
+        f" set search_path = pg_catalog, pg_temp as $$ select {expression} $$",
+    )

@@ -1,0 +1,184 @@
+"""Disputes: who may decide, until when, and what a decision does to the score."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kefu.payroll import CloseRefused, calculate, cut, disputes, export, status, step
+from kefu.payroll.close import APPROVER, CHECKER, MAKER
+from kefu.pipeline.context import Platform
+from kefu.settings import Settings
+from kefu.warehouse import Role
+from tests.conftest import Copy
+from tests.payroll.fabricated import Agent, Calculation, calculating, installation, query, set_clock
+
+PERIOD = "2026_11_real"
+AGENTS = [Agent("CS1001", Decimal("84.96"), "B", 120_000), Agent("CS1002", Decimal("91.20"), "A", 150_050)]
+# The review is CS3001's of CS1001.
+ROWS = [
+    "create schema if not exists wh_core",
+    "create table wh_core.fct_qa_review as select 'sheets:R1'::text as review_key, 'CS1001'::text as agent_key,"
+    " 'CS3001'::text as reviewer_key",
+    "create table wh_core.fct_rating as select 'chat:7'::text as rating_key, 'CS1001'::text as agent_key",
+]
+LOGIN = {"reviewer": CHECKER, "judge": APPROVER}
+
+
+@pytest.fixture(scope="module")
+def published(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """A real period whose dispute window runs from Wednesday 25 November to the end of 2 December."""
+    platform = installation(
+        settings, "t_disputes", tmp_path_factory.mktemp("disputes"),
+        [{"period_id": PERIOD, "mode": "real", "plan_ids": ["balanced_im"]}],
+    )  # fmt: skip
+    query(
+        platform,
+        "insert into cfg.plan_approval select object_id, version, content_hash, 'kefu_plan_approver',"
+        " '2026-10-30T08:00:00Z' from cfg.object_version where kind = 'plan' and object_id = 'balanced_im'",
+    )
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        for statement in ROWS:
+            connection.execute(statement.encode())
+    set_clock(platform, "2026-11-25T08:00:00Z")
+    with pytest.MonkeyPatch.context() as patch, calculating(patch, Calculation(AGENTS)):
+        cut(platform, PERIOD)
+        calculate(platform, PERIOD)
+    step(platform, PERIOD, "review", CHECKER)
+    step(platform, PERIOD, "publish", CHECKER)
+    disputes.person(platform, APPROVER, "CS9001", CHECKER)
+    return platform
+
+
+@pytest.fixture
+def platform(published: Platform, copy_of: Copy) -> Platform:
+    return copy_of(published, "t_disputes_copy")
+
+
+def reviewed_row(platform: Platform) -> int:
+    return disputes.submit(platform, PERIOD, "CS1001", "the call was not mine", row=("review", "sheets:R1"))
+
+
+def excluded(platform: Platform) -> Any:
+    return query(platform, "select row_kind, row_key, is_excluded, decided_by from ops.row_exclusion order by 1, 2, 3")
+
+
+def test_a_dispute_about_a_row_goes_through_every_state_and_takes_the_row_out(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = reviewed_row(platform)
+    disputes.triage(platform, number, "complete")
+    disputes.evidence(platform, number, "recording 17")
+    disputes.decide(platform, number, "row_excluded", "another agent's voice")
+    assert query(
+        platform,
+        "select state, level, actor, due_at::text, outcome from payroll.dispute_event order by dispute_event_id",
+    ) == [
+        # Two working days to take it up, five to decide, two to appeal: ends of Friday, Wednesday and Friday.
+        ("submitted", 1, CHECKER, "2026-11-27 23:00:00+00", None),
+        ("triage", 1, CHECKER, "2026-12-02 23:00:00+00", None),
+        ("evidence", 1, CHECKER, "2026-12-02 23:00:00+00", None),
+        ("evidence", 1, CHECKER, "2026-12-02 23:00:00+00", None),
+        ("decision", 1, APPROVER, "2026-11-27 23:00:00+00", "row_excluded"),
+    ]
+    assert excluded(platform) == [("review", "sheets:R1", True, APPROVER)]
+    # The period was calculated before the decision: it is cut and calculated again, and reviewed again.
+    set_clock(platform, "2026-12-03T08:00:00Z")
+    with pytest.raises(CloseRefused, match="it was calculated before these disputes were decided: 1"):
+        step(platform, PERIOD, "approve", APPROVER)
+    with calculating(monkeypatch, Calculation(AGENTS)):
+        cut(platform, PERIOD, "dispute 1 was decided")
+        calculate(platform, PERIOD)
+    step(platform, PERIOD, "review", CHECKER)
+    step(platform, PERIOD, "publish", CHECKER)
+    set_clock(platform, "2026-12-15T08:00:00Z")
+    assert step(platform, PERIOD, "approve", APPROVER).state == "approved"
+    assert query(platform, "select * from payroll.verify()") == []
+
+
+def test_an_open_dispute_stands_against_the_approval_and_is_overdue_by_working_days(platform: Platform) -> None:
+    number = disputes.submit(platform, PERIOD, "CS1002", "the whole score is wrong")
+    set_clock(platform, "2026-12-03T08:00:00Z")
+    with pytest.raises(CloseRefused, match="cannot be approved: these disputes are open: 1"):
+        step(platform, PERIOD, "approve", APPROVER)
+    [found] = disputes.listed(platform, only_open=True)
+    assert (found["object_kind"], found["state"], found["is_overdue"]) == ("composite", "submitted", True)
+    disputes.close(platform, number, "taken back by the agent")
+    assert disputes.listed(platform, only_open=True) == []
+    assert step(platform, PERIOD, "approve", APPROVER).state == "approved"
+
+
+def test_who_gave_got_submitted_or_calculated_a_score_does_not_decide_about_it(
+    platform: Platform, copy_of: Copy
+) -> None:
+    number = reviewed_row(platform)
+    disputes.triage(platform, number, "complete")
+    with pytest.raises(CloseRefused, match=r"nobody knows whose login kefu_plan_author is.*kefu dispute person"):
+        disputes.decide(platform, number, "upheld", "it was his", MAKER)
+    for person in ("CS3001", "CS1001"):
+        disputes.person(platform, MAKER, person, CHECKER)
+        with pytest.raises(CloseRefused, match=f"is about a score that {person} gave or got; another person decides"):
+            disputes.decide(platform, number, "upheld", "it was his", MAKER)
+    disputes.person(platform, CHECKER, "CS9002", APPROVER)
+    with pytest.raises(CloseRefused, match="was submitted, decided or calculated by kefu_plan_approver"):
+        disputes.decide(platform, number, "upheld", "it was his", CHECKER)
+    with pytest.raises(CloseRefused, match="kefu_plan_approver cannot say whose login it is"):
+        disputes.person(platform, CHECKER, "CS9003", CHECKER)
+    whole = disputes.submit(platform, PERIOD, "CS1002", "the whole score is wrong")
+    disputes.triage(platform, whole, "complete")
+    with pytest.raises(CloseRefused, match="was submitted, decided or calculated by kefu_plan_author"):
+        disputes.decide(platform, whole, "upheld", "it is right", MAKER)
+
+
+def test_the_second_level_comes_once_is_decided_by_another_and_restores_the_row(platform: Platform) -> None:
+    number = reviewed_row(platform)
+    disputes.triage(platform, number, "complete")
+    disputes.decide(platform, number, "row_excluded", "not his call")
+    disputes.appeal(platform, number, "the lead does not agree")
+    with pytest.raises(CloseRefused, match="was submitted, decided or calculated by kefu_hr_approver"):
+        disputes.decide(platform, number, "upheld", "it was his call")
+    disputes.person(platform, MAKER, "CS9004", CHECKER)
+    disputes.decide(platform, number, "upheld", "it was his call", MAKER)
+    assert excluded(platform) == [("review", "sheets:R1", False, MAKER), ("review", "sheets:R1", True, APPROVER)]
+    [found] = disputes.listed(platform)
+    assert (found["state"], found["level"], found["outcome"], found["is_open"]) == ("closed", 2, "upheld", False)
+    with pytest.raises(CloseRefused, match="is in the state closed, and an appeal needs decision"):
+        disputes.appeal(platform, number, "once more")
+
+
+def test_an_appeal_comes_in_time(platform: Platform) -> None:
+    number = disputes.submit(platform, PERIOD, "CS1001", "the rate is wrong", metric_id="csat_rate")
+    disputes.triage(platform, number, "complete")
+    with pytest.raises(CloseRefused, match="is about a metric; only a row can be excluded or scored again"):
+        disputes.decide(platform, number, "row_excluded", "no such row")
+    disputes.decide(platform, number, "upheld", "the rate is right")
+    set_clock(platform, "2026-11-27T23:00:00Z")
+    with pytest.raises(CloseRefused, match="the decision of dispute 1 is final"):
+        disputes.appeal(platform, number, "too late")
+    assert disputes.listed(platform, only_open=True) == []
+
+
+def test_only_what_is_there_and_in_time_is_disputed(platform: Platform) -> None:
+    for row, agent in ((("review", "sheets:R2"), "CS1001"), (("review", "sheets:R1"), "CS1002")):
+        with pytest.raises(CloseRefused, match=f"found no review {row[1]} of {agent}"):
+            disputes.submit(platform, PERIOD, agent, "the call was not mine", row=row)
+    set_clock(platform, "2026-12-03T08:00:00Z")
+    with pytest.raises(CloseRefused, match=r"the dispute window of period 2026_11_real ended on 2026-12-02 23:00 UTC"):
+        reviewed_row(platform)
+
+
+def test_after_the_lock_a_dispute_leads_to_a_restatement(platform: Platform) -> None:
+    set_clock(platform, "2026-12-03T08:00:00Z")
+    step(platform, PERIOD, "approve", APPROVER)
+    step(platform, PERIOD, "lock", APPROVER)
+    export(platform, PERIOD)
+    number = disputes.submit(platform, PERIOD, "CS1001", "the customer meant another", row=("rating", "chat:7"))
+    disputes.triage(platform, number, "complete")
+    disputes.decide(platform, number, "row_excluded", "another agent's name in the text")
+    assert excluded(platform) == [("rating", "chat:7", True, APPROVER)]
+    assert query(platform, "select is_locked from payroll.dispute") == [(True,)]
+    # Nothing of the locked period has changed.
+    assert status(platform, PERIOD).state == "exported"
+    assert query(platform, "select * from payroll.verify()") == []

@@ -1,0 +1,192 @@
+"""Plans tried out on the closed demo period of the recordings."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from kefu.catalogue.files import ConfigError, load_catalogue
+from kefu.catalogue.plans import Plan
+from kefu.cli import app
+from kefu.payroll import Close
+from kefu.pipeline.context import Platform
+from kefu.plan.files import applied, late_approvals, plan_of
+from kefu.plan.simulate import CannotSimulate, Simulation, as_csv, simulate
+from kefu.warehouse import Role, WarehouseError
+from kefu.yaml_files import read_yaml
+
+PERIOD = "2026_11_demo"
+
+
+@pytest.fixture(scope="module")
+def platform(closed: tuple[Platform, Close]) -> Platform:
+    return closed[0]
+
+
+def body_of(platform: Platform, name: str) -> dict[str, Any]:
+    body = read_yaml(platform.settings.kefu_config_dir / "plans" / f"{name}.yml")
+    assert isinstance(body, dict)
+    return body
+
+
+def one(platform: Platform, plan: Plan) -> Simulation:
+    [found] = simulate(platform, plan)
+    return found
+
+
+def composites(platform: Platform) -> dict[str, tuple[Decimal | None, str | None]]:
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        rows = connection.execute("select agent_key, composite, grade from payroll.closed_score").fetchall()
+    return {agent: (composite, grade) for agent, composite, grade in rows}
+
+
+def test_the_plan_in_force_gives_the_closed_composites_again(platform: Platform) -> None:
+    """Exactly, with the reference statistics in place of the warehouse's SQL, for everybody."""
+    found = one(platform, platform.catalogue.plans["demo"])
+    closed = composites(platform)
+    assert len(closed) >= 10
+    assert {c.person.agent_key: (c.after.composite, c.after.grade) for c in found.changes} == closed
+    assert found.mismatched == ()
+    assert found.regraded == 0
+    assert math.isclose(found.tau, 1)
+    before, after = found.cost()
+    assert before == after > 0
+
+
+def test_the_curves_of_the_plan_give_the_closed_points_again(platform: Platform) -> None:
+    curves = {entry.metric_id: entry.curve for entry in platform.catalogue.plans["demo"].metrics}
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        rows = connection.execute(
+            "select metric_id, scored_value, curve_score from payroll.closed_component where scored_value is not null"
+        ).fetchall()
+    assert len(rows) > 50
+    assert all(curves[name].score(value) == score for name, value, score in rows)  # type: ignore[union-attr]
+
+
+def test_a_planted_change_moves_the_right_people(platform: Platform) -> None:
+    """Five points from the exam to attendance: who has the better score in attendance wins, and only they."""
+    body = body_of(platform, "demo")
+    for entry in body["metrics"]:
+        entry["weight"] += {"exam_score": -5, "attendance_rate": 5}.get(entry["metric_id"], 0)
+    found = one(platform, Plan.model_validate(body))
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        rows = connection.execute(
+            "select agent_key, metric_id, curve_score from payroll.closed_component"
+            " where metric_id in ('exam_score', 'attendance_rate') and curve_score is not null"
+        ).fetchall()
+    scores: dict[str, dict[str, Decimal]] = {}
+    for agent, metric, score in rows:
+        scores.setdefault(agent, {})[metric] = score
+    both = {agent: own for agent, own in scores.items() if len(own) == 2}
+    checked = 0
+    for change in found.changes:
+        own = both.get(change.person.agent_key)
+        if own is None or change.points is None:
+            continue
+        difference = own["attendance_rate"] - own["exam_score"]
+        if abs(difference) > Decimal("0.5"):
+            assert (change.points > 0) == (difference > 0), change.person.agent_key
+            checked += 1
+    assert checked >= 5
+
+
+def test_money_follows_the_plan(platform: Platform) -> None:
+    body = body_of(platform, "demo")
+    body["pay"]["base_fen"] *= 2
+    body["pay"].pop("piece")
+    doubled = one(platform, Plan.model_validate(body))
+    for change in doubled.changes:
+        assert change.points in (None, 0)
+        assert change.after.piece_fen in (None, 0)
+    body["pay"]["pool"] = {"budget_fen": 1_234_567}
+    pooled = one(platform, Plan.model_validate(body))
+    assert sum(change.after.bonus_fen or 0 for change in pooled.changes) == 1_234_567
+    by_goal = pooled.by_goal()
+    assert sum(by_goal.values()) == 1_234_567
+    assert set(by_goal) <= {*body["strategic_goals"], "none"}
+    assert sum(pooled.cost(team)[1] for team in pooled.teams) == pooled.cost()[1]
+
+
+def test_another_profile_takes_stored_values_of_metrics_the_old_plan_lacked(platform: Platform) -> None:
+    found = one(platform, platform.catalogue.plans["balanced_im"])
+    assert found.replaced.plan_id == "demo"
+    scored = [change for change in found.changes if "avg_response_time" in change.after.lines]
+    assert scored
+    assert -1 <= found.tau <= 1
+    kinds = {group.kind for group in found.groups}
+    assert kinds <= {"shift", "tenure"}
+    assert all(math.isnan(group.low) or group.low <= group.difference <= group.high for group in found.groups)
+
+
+def test_every_person_is_in_the_csv(platform: Platform) -> None:
+    found = one(platform, platform.catalogue.plans["demo"])
+    rows = list(csv.DictReader(io.StringIO(as_csv([found]))))
+    assert len(rows) == len(found.changes)
+    assert {row["composite_change"] for row in rows} <= {"0.00", ""}
+    assert {row["period_id"] for row in rows} == {PERIOD}
+
+
+def test_a_plan_of_another_name_must_say_what_it_replaces_where_that_is_not_clear(platform: Platform) -> None:
+    with pytest.raises(CannotSimulate, match=r"closed with demo .* Remedy: say it with --instead-of"):
+        simulate(platform, platform.catalogue.plans["balanced_im"], instead_of="cost_leadership")
+
+
+def test_what_stored_values_cannot_tell_is_refused(platform: Platform) -> None:
+    body = body_of(platform, "demo")
+    next(entry for entry in body["metrics"] if entry["metric_id"] == "csat_rate")["mode"] = "jd_count"
+    with pytest.raises(CannotSimulate, match="found mode jd_count"):
+        simulate(platform, Plan.model_validate(body))
+
+
+def test_versions_are_those_that_were_applied(platform: Platform) -> None:
+    assert applied(platform, "demo", 1) == platform.catalogue.plans["demo"]
+    with pytest.raises(WarehouseError, match=r"plan demo: found no applied version 9, expected one of \[1\]"):
+        applied(platform, "demo", 9)
+
+
+def test_a_real_period_needs_an_approval_before_it_starts(platform: Platform, tmp_path: Path) -> None:
+    assert late_approvals(platform) == []
+    config = shutil.copytree(platform.settings.kefu_config_dir, tmp_path / "config")
+    [period] = read_yaml(config / "periods.yml")
+    period |= {"period_id": "real", "mode": "real", "plan_ids": ["balanced_im"]}
+    (config / "periods.yml").write_text(json.dumps([period], default=str), encoding="utf-8")
+    database = platform.warehouse.parameters(Role.OWNER)["dbname"]
+    real = Platform(platform.settings.model_copy(update={"kefu_config_dir": config}), database)
+    assert late_approvals(real) == [
+        "period real: plan balanced_im version 1: found no approval, expected an approval by somebody else than its"
+        " author before 2026-11-02. Remedy: `kefu period approve-plan balanced_im 1`"
+    ]
+
+
+class TestCommands:
+    """What people type; plans are read from the shipped configuration."""
+
+    def said(self, *arguments: str) -> str:
+        result = CliRunner().invoke(app, ["plan", *arguments], catch_exceptions=False, env={"COLUMNS": "300"})
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def test_validate(self) -> None:
+        lines = self.said("validate").splitlines()
+        assert "market_growth version 1 from 2026-01-01 (real): valid" in lines
+
+    def test_show(self) -> None:
+        said = self.said("show", "cost_leadership", "--lang", "zh-CN")
+        assert "成本领先方案" in said
+        assert "奖金池 ¥30,000.00，按比例折算" in said
+
+    def test_a_file_is_checked_against_the_guard_rails(self, tmp_path: Path, project: Path) -> None:
+        body = read_yaml(project / "config" / "plans" / "demo.yml")
+        body["metrics"][0]["weight"], body["metrics"][1]["weight"] = 28, 2
+        (tmp_path / "mine.yml").write_text(json.dumps(body, default=str), encoding="utf-8")
+        with pytest.raises(ConfigError, match="conversations_handled: found weight 2, expected 3 to 40"):
+            plan_of(str(tmp_path / "mine.yml"), load_catalogue(project / "config"))

@@ -1,43 +1,52 @@
 """How long the warehouse takes to build, beside SQL written by hand for four of its numbers, in one run on one server.
 
-    python benchmarks/warehouse.py [--conversations 1000000] [--small 100000]
+    python benchmarks/warehouse.py [--conversations 1000000] [--afresh]
 
-Fills the version logs of a chat desk (eight messages a conversation, 10,000 of them a day), then prints one table:
+Fills the version logs of a chat desk with 100 days of conversations, eight messages each, and one of a tenth of that
+history, then prints one table:
 
 1. `warehouse.sql`: first response, turn time, handle time and satisfaction by agent, team and day, by hand;
 2. our full build of everything that the metric values need;
-3. one more day of conversations, built incrementally;
-4. the same day after a tenth of the history;
-5. the same models as plain views, read once.
+3. one more day (1 %), built by what it makes dirty, and the same day after a tenth of the history;
+4. a build with nothing new;
+5. the statements of `warehouse.sql` as plain views, read once.
 
-Seconds of builds are sums of dbt's own execution times; its start-up is shown apart. The numbers of 1 and 2 must agree.
-Use `--views` for the last row: it takes long.
+Seconds of builds are sums of dbt's own execution times; its start-up is shown apart. The numbers of 1 must be among
+those of 2 and 3. Every finished step is kept in the data folder: a run that was stopped goes on after the last one.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import re
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from rich.console import Console
+from rich.table import Table
 
+from kefu.pipeline import live_line
 from kefu.pipeline.context import Platform
 from kefu.pipeline.ingest import prepare
-from kefu.pipeline.transform import build_models
-from kefu.settings import Settings
+from kefu.pipeline.transform import run_models, start_run
+from kefu.settings import Settings, settings
 from kefu.warehouse import Role
 
 HERE = Path(__file__).parent
-PER_DAY = 10_000
+DAYS = 100
 # The last day before the instant of the clocks of the demo period, so that the new day lies before it too.
 LAST_DAY = date(2026, 11, 22)
-# What a close of the views may take before it is given up.
-PATIENCE = "40min"
-# The same number of both ways may differ by rounding only in its last digit: sums of whole seconds do not round.
+NEW_DAY = LAST_DAY + timedelta(days=1)
+# What the views may take before they are given up.
+PATIENCE = "60min"
+# Sums of whole seconds do not round: the numbers of both ways are the same to the last digit.
 COMPARED = (
     "select count(*), count(*) filter (where h.numerator = m.numerator and h.denominator = m.denominator)"
     " from bench_hand.result as h full join (select * from wh_kpi.metric_value where period_kind = 'day'"
@@ -52,92 +61,169 @@ class Desk:
     """One scratch database with its history."""
 
     platform: Platform
-    first_day: date
-    last_day: date
-    loads: int = 0
-    timings: dict[str, float] = field(default_factory=dict)
+    per_day: int
 
-    def execute(self, statement: str, role: Role = Role.OWNER) -> Any:
+    def execute(self, statement: str) -> Any:
         """Runs a statement and returns its first row."""
-        with self.platform.warehouse.connect(role) as connection:
+        with self.platform.warehouse.connect(Role.OWNER, autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchone() if cursor.description else None
 
-    def run_file(self, name: str, role: Role = Role.OWNER, **values: object) -> float:
-        """Runs a file of SQL in one transaction, values written into it; returns the seconds it took."""
-        with self.platform.warehouse.connect(role) as connection:
-            literal = {key: sql.Literal(value).as_string(connection) for key, value in values.items()}
-            text = (HERE / name).read_text("utf-8") % literal
-            started = time.perf_counter()
-            connection.execute(text.encode())
-            connection.commit()
-            return time.perf_counter() - started
-
     def load(self, file: str, entities: list[tuple[str, str, str]], first: date, last: date) -> None:
         """Runs a file that writes rows and records the load."""
-        self.loads += 1
-        self.run_file(
-            file, load_seq=self.loads, per_day=PER_DAY, first_day=first.isoformat(), last_day=last.isoformat()
-        )
+        (loads,) = self.execute("select coalesce(max(load_seq), 0) from ops.load")
+        values = {"load_seq": loads + 1, "per_day": self.per_day}
+        days = {"first_day": first.isoformat(), "last_day": last.isoformat()}
         with self.platform.warehouse.connect(Role.OWNER) as connection:
-            for number, (source, system, entity) in enumerate(entities):
+            literal = {key: sql.Literal(value).as_string(connection) for key, value in (values | days).items()}
+            connection.execute(((HERE / file).read_text("utf-8") % literal).encode())
+            connection.execute("insert into ops.run (run_id, kind) values ('bench', 'daily') on conflict do nothing")
+            for number, (source, system, entity) in enumerate(entities, loads + 1):
                 connection.execute(
                     "insert into ops.load (load_seq, run_id, source_id, system, entity, read_count, inserted_count,"
                     " unchanged_count, filtered_count, quarantined_count, tombstoned_count, filtered_by_rule,"
                     " started_at) values (%s, 'bench', %s, %s, %s, 1, 1, 0, 0, 0, 0, '{}', clock_timestamp())",
-                    [None if number else self.loads, source, system, entity],
+                    [number, source, system, entity],
                 )
-                connection.execute(f"analyze raw_{system}.{entity}".encode())
 
     def fill(self, first: date, last: date) -> None:
         """Writes the conversations of some days."""
-        self.load(
-            "warehouse_data.sql",
-            [("chat", "live_helper_chat", name) for name in ("chat", "message", "survey_item")],
-            first, last,
+        entities = [("chat", "live_helper_chat", name) for name in ("chat", "message", "survey_item")]
+        self.load("warehouse_data.sql", entities, first, last)
+        for _, system, entity in entities:
+            self.execute(f"vacuum analyze raw_{system}.{entity}")
+
+    def make(self, days: int) -> None:
+        """Makes the database anew with a history of so many days."""
+        self.platform.warehouse.ensure_running()
+        server = {**self.platform.warehouse.parameters(Role.OWNER), "dbname": "postgres"}
+        name = sql.Identifier(self.platform.warehouse.database)
+        with psycopg.connect(**server, autocommit=True) as owner:  # type: ignore[arg-type]
+            owner.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+            owner.execute(sql.SQL("create database {}").format(name))
+        prepare(self.platform)
+        people = [("chat", "live_helper_chat", name) for name in ("user", "department")]
+        people += [("sheets", "tabular", name) for name in ("identity", "team_assignment", "roster")]
+        first = LAST_DAY - timedelta(days=days - 1)
+        self.load("warehouse_people.sql", people, first - timedelta(days=1), NEW_DAY + timedelta(days=2))
+        # Indexes after the rows, as any first load would.
+        with self.platform.warehouse.connect(Role.OWNER) as connection:
+            indexes = connection.execute(
+                "select indexname::text, indexdef from pg_indexes where schemaname = 'raw_live_helper_chat'"
+                " and tablename in ('chat', 'message', 'survey_item')"
+            ).fetchall()
+            for index, _ in indexes:
+                connection.execute(sql.SQL("drop index {}").format(sql.Identifier("raw_live_helper_chat", index)))
+        self.fill(first, LAST_DAY)
+        for _, definition in indexes:
+            self.execute(definition)
+
+    def by_hand(self, *, as_views: bool = False) -> float:
+        """Runs the SQL by hand, its tables as views if asked for; returns the seconds it took."""
+        text = (HERE / "warehouse.sql").read_text("utf-8")
+        if as_views:
+            text = re.sub(r"(?m)^create temp table", "create temp view", re.sub(r"(?m)^analyze .*$", "", text))
+        most = self.platform.catalogue.defaults.rating.max_per_customer_agent
+        with self.platform.warehouse.connect(Role.OWNER) as connection:
+            connection.execute("drop schema if exists bench_hand cascade")
+            connection.execute("create schema bench_hand")
+            connection.execute("set search_path = bench_hand")
+            connection.execute(f"set statement_timeout = '{PATIENCE}'".encode())
+            started = time.perf_counter()
+            connection.execute((text % {"most_per_customer": str(most)}).encode())
+            if not as_views:
+                connection.commit()
+            return time.perf_counter() - started
+
+    def agreeing(self) -> str:
+        """Returns how many numbers of both ways there are and how many of them agree."""
+        found, same = self.execute(COMPARED)
+        return f"{same:,} of {found:,}"
+
+    def build(self, run_id: str) -> dict[str, Any]:
+        """Builds what the metric values need; returns dbt's seconds, its start-up, the models and the slowest ones."""
+        scope = self.platform.scope(self.platform.period())
+        start_run(self.platform, run_id, "daily", {})
+        base = live_line.begin(self.platform, scope, run_id)
+        started = time.perf_counter()
+        results = run_models(self.platform, scope, ["run"], ["+metric_value"], base)
+        elapsed = time.perf_counter() - started
+        if failed := [f"{r['node']}: {r['message']}" for r in results if r["status"] != "success"]:
+            raise SystemExit("\n".join(failed))
+        live_line.finish(self.platform, run_id)
+        seconds = {str(r["node"]): float(str(r["seconds"])) for r in results}
+        slowest = sorted(seconds.items(), key=lambda item: -item[1])[:15]
+        return {
+            "seconds": sum(seconds.values()),
+            "elapsed": elapsed,
+            "models": len(results),
+            "how": live_line.said(self.platform, run_id),
+            "slowest": {name: round(value, 2) for name, value in slowest},
+        }
+
+
+def main(arguments: argparse.Namespace, found: Settings) -> None:
+    """Runs all steps that have not run yet and prints the table."""
+    console = Console()
+    per_day = arguments.conversations // DAYS
+    kept = found.kefu_data_dir / f"bench_warehouse_{arguments.conversations}.json"
+    done: dict[str, Any] = {} if arguments.afresh or not kept.exists() else json.loads(kept.read_text("utf-8"))
+    large = Desk(Platform(found, "kefu_bench"), per_day)
+    small = Desk(Platform(found, "kefu_bench_small"), per_day)
+
+    def step(name: str, action: Callable[[], Any]) -> Any:
+        if name not in done:
+            started = time.perf_counter()
+            console.print(f"{name} ...", end=" ")
+            done[name] = action()
+            kept.write_text(json.dumps(done, indent=1), encoding="utf-8")
+            console.print(f"{time.perf_counter() - started:.1f} s {done[name] if arguments.verbose else ''}")
+        return done[name]
+
+    step("history", lambda: large.make(DAYS))
+    step("short history", lambda: small.make(DAYS // 10))
+    hand = step("by hand", large.by_hand)
+    full = step("full build", lambda: large.build("full"))
+    same_full = step("compared", large.agreeing)
+    step("short full build", lambda: small.build("full"))
+    nothing = step("nothing new", lambda: large.build("nothing new"))
+    step("new day", lambda: large.fill(NEW_DAY, NEW_DAY))
+    step("short new day", lambda: small.fill(NEW_DAY, NEW_DAY))
+    day = step("increment", lambda: large.build("increment"))
+    short_day = step("short increment", lambda: small.build("increment"))
+    hand_again = step("by hand again", large.by_hand)
+    same_day = step("compared again", large.agreeing)
+    views = step("views", lambda: large.by_hand(as_views=True))
+
+    table = Table(title=f"{arguments.conversations:,} conversations, {8 * arguments.conversations:,} messages")
+    for heading in ("what", "seconds", "ratio", "of", "target", "start-up", "models", "agrees"):
+        table.add_column(heading, justify="left" if heading in ("what", "of") else "right")
+
+    def row(what: str, build: dict[str, Any], ratio: float, of: str, target: str, agrees: str = "") -> None:
+        start_up = f"{max(build['elapsed'] - build['seconds'], 0):.1f}"
+        table.add_row(
+            what, f"{build['seconds']:.1f}", f"{ratio:.3f}", of, target, start_up, str(build["models"]), agrees
         )  # fmt: skip
 
-
-def made(settings_: Settings, name: str, conversations: int) -> Desk:
-    """Returns a new database with a history of so many conversations."""
-    platform = Platform(settings_, name)
-    server = {**platform.warehouse.parameters(Role.OWNER), "dbname": "postgres"}
-    with psycopg.connect(**server, autocommit=True) as owner:  # type: ignore[arg-type]  # fmt: skip
-        owner.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        owner.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    prepare(platform)
-    desk = Desk(platform, LAST_DAY - timedelta(days=conversations // PER_DAY - 1), LAST_DAY)
-    people = [("chat", "live_helper_chat", name) for name in ("user", "department")]
-    people += [("sheets", "tabular", name) for name in ("identity", "team_assignment", "roster")]
-    desk.load("warehouse_people.sql", people, desk.first_day - timedelta(days=1), LAST_DAY + timedelta(days=3))
-    # Indexes after the rows, as any first load would.
-    indexes = without_indexes(desk, ("chat", "message", "survey_item"))
-    desk.fill(desk.first_day, desk.last_day)
-    for statement in indexes:
-        desk.execute(statement)
-    return desk
+    table.add_row("SQL by hand", f"{hand:.1f}", "1", "", "", "", "", "")
+    row("full build", full, full["seconds"] / hand, "SQL by hand", "<= 2.5", same_full)
+    row("one more day (1 %)", day, day["seconds"] / hand, "SQL by hand", "<= 0.10", same_day)
+    row(
+        "the same after a tenth of the history", short_day, day["seconds"] / short_day["seconds"],
+        "growth with ten times the history", "<= 1.2",
+    )  # fmt: skip
+    row("nothing new", nothing, nothing["seconds"] / full["seconds"], "full build", "")
+    table.add_row("SQL by hand with that day", f"{hand_again:.1f}", f"{hand_again / hand:.3f}", "SQL by hand")
+    table.add_row("the same as plain views", f"{views:.1f}", f"{views / hand:.3f}", "SQL by hand")
+    console.print(table)
+    for name, build in (("full build", full), ("increment", day)):
+        slowest = ", ".join(f"{node} {value}" for node, value in build["slowest"].items())
+        console.print(f"slowest of the {name}: {slowest}")
 
 
-def without_indexes(desk: Desk, entities: tuple[str, ...]) -> list[str]:
-    """Drops the indexes of empty logs; returns the statements that make them again."""
-    with desk.platform.warehouse.connect(Role.OWNER) as connection:
-        found = connection.execute(
-            "select indexname::text, indexdef from pg_indexes where schemaname = 'raw_live_helper_chat'"
-            " and tablename = any(%s)",
-            [list(entities)],
-        ).fetchall()
-        for name, _ in found:
-            connection.execute(sql.SQL("drop index {}").format(sql.Identifier("raw_live_helper_chat", name)))
-    return [definition for _, definition in found]
-
-
-def built(desk: Desk, full_refresh: bool) -> tuple[float, float, int]:
-    """Builds what the metric values need; returns dbt's execution seconds, its start-up and the number of models."""
-    started = time.perf_counter()
-    results = build_models(desk.platform, "+metric_value", full_refresh=full_refresh)
-    elapsed = time.perf_counter() - started
-    failed = [f"{r['node']}: {r['message']}" for r in results if r["status"] != "success"]
-    if failed:
-        raise SystemExit("\n".join(failed))
-    seconds = sum(float(str(r["seconds"])) for r in results)
-    return seconds, elapsed - seconds, len(results)
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--conversations", type=int, default=1_000_000)
+    parser.add_argument("--afresh", action="store_true", help="forget the steps of an earlier run")
+    parser.add_argument("--verbose", action="store_true", help="print what each step found")
+    main(parser.parse_args(), settings())

@@ -2,7 +2,7 @@
 -- and day, straight on the version logs. It honours what the numbers mean (current versions, dated accounts and teams,
 -- seconds on duty, the rules of ratings) and takes every shortcut these rows allow: one system, one site, one shift per
 -- agent and day that ends before midnight, no whispers, no bots. The benchmark compares its numbers with those of dbt.
-set work_mem = '256MB';
+set local work_mem = '256MB';
 
 create temp table shift as
 select

@@ -284,3 +284,23 @@ def relative_scores(values: Sequence[Decimal], direction: Direction, min_cohort:
         score_of[value] = min(Decimal(100), max(Decimal(0), 70 + 10 * z))
         worse += ties
     return [score_of[value] for value in values]
+
+
+COUNTED_UP_TO = 50
+"""Ratings up to which a bad one costs a point; with more, percents count (reliability.md 3.2, mode `jd_count`)."""
+
+
+def counted_score(good: int, n: int, target: Decimal) -> Decimal:
+    """Returns 100 points less one for each bad rating, or for more than 50 ratings less two per percent below target.
+
+    `target` is a share from 0 to 1. The result lies between 0 and 100.
+
+    Raises:
+        ValueError: there is no rating, or more are good than there are.
+    """
+    if not 0 <= good <= n or n == 0:
+        raise ValueError(f"found {good} good of {n} ratings, expected at least one rating and no more good ones")
+    if n <= COUNTED_UP_TO:
+        return half_up(Decimal(100 - (n - good)), INTERMEDIATE_PLACES)
+    missing = max(Fraction(0), Fraction(target) - Fraction(good, n))
+    return half_up(max(Fraction(0), 100 - 200 * missing), INTERMEDIATE_PLACES)

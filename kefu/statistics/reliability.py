@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
+from numpy.typing import ArrayLike
 
 from kefu.catalogue.defaults import Rho, WeightMultiplier
 from kefu.statistics.rounding import from_float
-from kefu.statistics.sums import Floats, mean, squared_deviations
+from kefu.statistics.sums import Floats
 
 ONE = Decimal(1)
 
@@ -23,6 +23,7 @@ class Basis(StrEnum):
 
     MEASURED = "measured"
     UNVERIFIED = "unverified"  # too little double scoring: the default value stands in
+    UNCONNECTED = "unconnected"  # raters share no agents: their severity cannot be told, the default is the limit
     NOT_APPLICABLE = "not_applicable"  # the metric has no such weakness, e.g. no agreement of raters in CSAT
     NOT_MEASURED = "not_measured"  # there should be a value and there is none
 
@@ -75,42 +76,6 @@ def f_resp(answers: int, invitations: int, rules: Rho) -> PartValue:
     return _measured(_ramp(_share(answers, invitations, "answers to invitations"), low, high, floor))
 
 
-def largest_imbalance(responders: pa.Table, others: pa.Table) -> tuple[str, float] | None:
-    """Returns the covariate in which responders differ most from the others, and by how many standard deviations.
-
-    Numbers are compared by their means, text and booleans level by level (the name is then `column=level`); the scale
-    is the root of the mean of both variances, infinite imbalance meaning two groups without any spread that differ.
-    NULLs are left out. None when no covariate has two values on both sides.
-    """
-    found: list[tuple[float, str]] = []
-    for column in responders.column_names:
-        here, there = responders[column].drop_null(), others[column].drop_null()
-        if len(here) < 2 or len(there) < 2:
-            continue
-        if pa.types.is_integer(here.type) or pa.types.is_floating(here.type) or pa.types.is_decimal(here.type):
-            sides = {column: (here.cast(pa.float64()), there.cast(pa.float64()))}
-        else:
-            levels = pc.unique(pa.chunked_array([*here.chunks, *there.chunks])).to_pylist()
-            sides = {
-                f"{column}={level}": tuple(pc.equal(side, level).cast(pa.float64()) for side in (here, there))
-                for level in levels
-            }
-        for name, (inside, outside) in sides.items():
-            found.append((_standardised_difference(inside.to_numpy(), outside.to_numpy()), name))
-    if not found:
-        return None
-    largest, name = min(found, key=lambda pair: (-pair[0], pair[1]))
-    return name, largest
-
-
-def _standardised_difference(one: Floats, other: Floats) -> float:
-    difference = abs(mean(one) - mean(other))
-    variance = sum(squared_deviations(side) / (len(side) - 1) for side in (one, other)) / 2
-    if variance == 0:
-        return 0.0 if difference == 0 else math.inf
-    return difference / math.sqrt(variance)
-
-
 def f_bias(largest_smd: float | None, raked_shift_points: float | None, rules: Rho) -> PartValue:
     """Returns the non-response part from the largest absolute standardised mean difference.
 
@@ -137,6 +102,14 @@ def f_agree(alpha: float, doubles: int, rules: Rho) -> PartValue:
     return _measured(_ramp(alpha, *rules.alpha))
 
 
+def at_most(part: PartValue, limit: float) -> PartValue:
+    """Returns the agreement part of raters who share no agents: at most `limit`, whatever their double scores say."""
+    ceiling = from_float(limit)
+    if part.value is None or part.value <= ceiling:
+        return part
+    return PartValue(ceiling, Basis.UNCONNECTED)
+
+
 def f_clean(excluded: int, rows: int, rules: Rho) -> PartValue:
     """Returns the integrity part from the rows left out by V3-V5, V8, V10 and V11. Not measured without rows."""
     if rows == 0:
@@ -151,16 +124,37 @@ def f_cover(obtained: int, required: int, rules: Rho) -> PartValue:
     return _measured(_ramp(obtained / required, 0, rules.cover))
 
 
-def precision_of_share(half_width: float, rules: Rho) -> Decimal:
-    """Returns f_prec of an agent's share from the half-width of its interval (0.05 is 5 points)."""
+def precision_of_share(half_widths: ArrayLike, rules: Rho) -> Floats:
+    """Returns f_prec of agents' shares from the half-widths of their intervals (0.05 is 5 points).
+
+    Without an interval (NaN) nothing is precise: 0.
+    """
     full_at, lowest_at = rules.prec_share
-    return from_float(_ramp(half_width, lowest_at, full_at))
+    return _falling(half_widths, full_at, lowest_at)
 
 
-def precision_of_score(half_width_points: float, rules: Rho) -> Decimal:
-    """Returns f_prec of an agent's 0-100 score from the half-width of its interval in points."""
+def precision_of_score(half_widths: ArrayLike, rules: Rho) -> Floats:
+    """Returns f_prec of agents' 0-100 scores from the half-widths of their intervals in points; 0 without one."""
     full_at, lowest_at = rules.prec_score
-    return from_float(_ramp(half_width_points, lowest_at, full_at))
+    return _falling(half_widths, full_at, lowest_at)
+
+
+def _falling(values: ArrayLike, full_at: float, lowest_at: float) -> Floats:
+    wide = np.nan_to_num(np.asarray(values, dtype=float), nan=lowest_at)
+    precise: Floats = np.clip((lowest_at - wide) / (lowest_at - full_at), 0.0, 1.0)
+    return precise
+
+
+def f_offer(invited: ArrayLike, eligible: ArrayLike, rules: Rho) -> Floats:
+    """Returns the offering part of each agent: 1 when nearly every eligible customer was invited, never below a floor.
+
+    NaN for agents whom no customer could have rated.
+    """
+    low, high, floor = rules.offer
+    offered, all_of_them = np.asarray(invited, dtype=float), np.asarray(eligible, dtype=float)
+    share = np.divide(offered, all_of_them, out=np.full(offered.shape, np.nan), where=all_of_them > 0)
+    climbed: Floats = np.clip((share - low) / (high - low), 0.0, 1.0)
+    return floor + (1 - floor) * climbed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kefu.catalogue.defaults import EmpiricalBayes
-from kefu.statistics.sums import Floats, mean, squared_deviations
+from kefu.statistics.sums import Floats, squared_deviations
 
 
 class Branch(StrEnum):
@@ -23,6 +23,7 @@ class Branch(StrEnum):
     TOO_FEW_UNITS = "too_few_units"
     MEAN_TOO_EXTREME = "mean_too_extreme"
     NO_REPEATS = "no_repeats"  # one score per unit tells nothing about the spread within
+    OPENING = "opening"  # declared before there is enough history
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +86,60 @@ def mean_prior(values: ArrayLike, units: NDArray[np.generic], rules: EmpiricalBa
     The cohort mean is the mean of all scores, as the cohort share is that of all ratings.
     """
     scores = np.asarray(values, dtype=float)
-    if len(scores) == 0:
-        return Prior(math.nan, rules.K_fallback, 0, Branch.TOO_FEW_UNITS)
-    mu = mean(scores)
     names, index = np.unique(units, return_inverse=True)
-    groups = [scores[index == position] for position in range(len(names))]
-    k, total = len(groups), len(scores)
+    groups = [np.sort(scores[index == position]) for position in range(len(names))]
+    return mean_prior_of(
+        [len(group) for group in groups],
+        [math.fsum(group) for group in groups],
+        [squared_deviations(group) for group in groups],
+        rules,
+    )
+
+
+def mean_prior_of(
+    counts: ArrayLike,
+    totals: ArrayLike,
+    deviations: ArrayLike,
+    rules: EmpiricalBayes,
+    earlier: tuple[ArrayLike, ArrayLike] = ((), ()),
+) -> Prior:
+    """Returns the normal prior of a mean from agent-periods: how many scores each has and their sums.
+
+    `deviations` are sums of squared distances from the unit's own mean. Of `earlier` periods counts and totals are kept
+    only: they tell how much agents differ, not how much single scores of one agent do.
+    """
+    n, total, within = (np.asarray(part, dtype=float) for part in (counts, totals, deviations))
+    known = n > 0
+    n, total, within = n[known], total[known], within[known]
+    freedom = math.fsum(n) - len(n)
+    earlier_n, earlier_total = (np.asarray(part, dtype=float) for part in earlier)
+    n, total = np.concatenate([n, earlier_n[earlier_n > 0]]), np.concatenate([total, earlier_total[earlier_n > 0]])
+    k, size = len(n), math.fsum(n)
+    if k == 0:
+        return Prior(math.nan, rules.K_fallback, 0, Branch.TOO_FEW_UNITS)
+    mu = math.fsum(total) / size
     if k < max(rules.min_units, 2):
         return Prior(mu, rules.K_fallback, k, Branch.TOO_FEW_UNITS)
-    if total == k:
+    if freedom <= 0:
         return Prior(mu, rules.K_fallback, k, Branch.NO_REPEATS)
-    within = math.fsum(squared_deviations(group) for group in groups) / (total - k)
-    between_groups = math.fsum(len(group) * (mean(group) - mu) ** 2 for group in groups) / (k - 1)
-    typical_size = (total - math.fsum(len(group) ** 2 for group in groups) / total) / (k - 1)
-    between = (between_groups - within) / typical_size
+    of_scores = math.fsum(within) / freedom
+    of_means = math.fsum(n * (total / n - mu) ** 2) / (k - 1)
+    typical_size = (size - math.fsum(n**2) / size) / (k - 1)
+    between = (of_means - of_scores) / typical_size
     if between <= 0:
         return Prior(mu, rules.K_bounds[1], k, Branch.NO_SPREAD)
-    return _bounded(mu, within / between, k, rules.K_bounds)
+    return _bounded(mu, of_scores / between, k, rules.K_bounds)
+
+
+def opened(prior: Prior, observations: float, mean: float, strength: float) -> Prior:
+    """Returns the prior of the first weeks: as long as too few units are known, a declared one takes part.
+
+    The declared mean counts like `strength` more observations beside the `observations` there are.
+    """
+    if prior.branch is not Branch.TOO_FEW_UNITS:
+        return prior
+    known = 0.0 if math.isnan(prior.mean) else prior.mean * observations
+    return Prior((known + mean * strength) / (observations + strength), strength, prior.units, Branch.OPENING)
 
 
 def shrunk(totals: ArrayLike, counts: ArrayLike, prior: Prior) -> Floats:

@@ -17,9 +17,9 @@ from kefu.statistics.reliability import (
     reliability,
 )
 from kefu.statistics.rounding import half_up, largest_remainder
-from kefu.statistics.scoring import composite, grade, piece_pay_fen
+from kefu.statistics.scoring import Effect, Fact, composite, gated, grade, piece_pay_fen
 from kefu.statistics.shrinkage import Branch, Prior, shrunk, signal_reliability
-from kefu.statistics.weights import Status, WeightedMetric, effective_weights
+from kefu.statistics.weights import NullReason, Status, WeightedMetric, effective_weights
 
 DEFAULTS: Defaults = load_defaults(Path(__file__).parents[2] / "config" / "defaults.yml")
 PLAN_SCOPE = DEFAULTS.weights.model_copy(update={"scope": "plan"})
@@ -95,6 +95,31 @@ def test_fixture_9_4_insufficient() -> None:
     )
     assert (found.weights["objective"], found.neutral, found.own_data) == (45, 55, 45)
     assert found.status is Status.INSUFFICIENT_EVIDENCE
+
+
+def test_fixture_9_5_gate() -> None:
+    score = Decimal("91.2")
+    closed = gated(score, [Fact(Effect.CAP, is_verified=True, value=Decimal("59.99"))], DEFAULTS.score)
+    assert (closed.value, grade(closed.value, DEFAULTS.score), closed.is_under_review) == (Decimal("59.99"), "D", False)
+    waiting = gated(score, [Fact(Effect.CAP, is_verified=False, value=Decimal("59.99"))], DEFAULTS.score)
+    assert (waiting.value, grade(waiting.value, DEFAULTS.score), waiting.is_under_review) == (score, "A", True)
+
+
+def test_fixture_9_6_exam() -> None:
+    def plan(reason: NullReason | None) -> list[WeightedMetric]:
+        return [
+            WeightedMetric("exam", Decimal(20), "quality", null_reason=reason),
+            WeightedMetric("volume", Decimal(80), "workload"),
+        ]
+
+    # A make-up that was declined is no reason: the exam counts, with 0 points.
+    missed = effective_weights(plan(None), DEFAULTS.weights)
+    assert missed.weights == {"exam": 20, "volume": 80}
+    scores = {"exam": Decimal(0), "volume": Decimal(100)}
+    assert composite(missed, scores, None, DEFAULTS.score).value == 80
+    away = effective_weights(plan(NullReason.LONG_LEAVE), DEFAULTS.weights)
+    assert away.weights == {"exam": 0, "volume": 100}
+    assert composite(away, scores, None, DEFAULTS.score).value == 100
 
 
 def test_fixture_9_7_piece() -> None:

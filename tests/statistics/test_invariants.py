@@ -1,4 +1,4 @@
-"""The invariants of reliability.md 10 that are pure: 1 to 5, 11, 13 and 15, over generated cases."""
+"""The pure invariants of reliability.md 10 (1 to 5, 7, 11, 13, 15) and those of money, over generated cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,11 +17,11 @@ from kefu.catalogue.defaults import WeightRules, load_defaults
 from kefu.statistics.agreement import icc_2_1, krippendorff_alpha
 from kefu.statistics.curves import Curve
 from kefu.statistics.intervals import wilson
-from kefu.statistics.reliability import State, g_of, largest_imbalance, weight_factor
+from kefu.statistics.reliability import State, g_of, weight_factor
 from kefu.statistics.rounding import from_float, half_up, largest_remainder
-from kefu.statistics.scoring import composite
+from kefu.statistics.scoring import Confirmed, bonus_fen, composite, kept_scores, shared_pool
 from kefu.statistics.shrinkage import Branch, Prior, mean_prior, share_prior, shrunk, signal_reliability
-from kefu.statistics.weights import NullReason, WeightedMetric, effective_weights
+from kefu.statistics.weights import NullReason, WeightedMetric, effective_weights, shown_weights
 
 DEFAULTS = load_defaults(Path(__file__).parents[2] / "config" / "defaults.yml")
 HUNDRED = Decimal(100)
@@ -38,7 +37,7 @@ scopes = st.sampled_from(["dimension_first", "plan", "none"])
 @st.composite
 def rules(draw: st.DrawFn) -> WeightRules:
     cap = draw(st.decimals(1, 3, places=2))
-    mode = draw(st.sampled_from(["shrink", "suppress"]))
+    mode = draw(st.sampled_from(["shrink", "downweight", "suppress", "jd_count"]))
     return DEFAULTS.weights.model_copy(update={"scope": draw(scopes), "cap": cap, "mode": mode})
 
 
@@ -57,6 +56,7 @@ def plans(draw: st.DrawFn) -> list[WeightedMetric]:
                 is_subjective=is_subjective,
                 g=draw(st.one_of(st.just(Decimal(1)), shares)) if is_subjective else Decimal(1),
                 null_reason=draw(st.one_of(st.none(), st.none(), st.sampled_from(list(NullReason)))),
+                agent_g=draw(st.one_of(st.none(), shares)) if is_subjective else None,
             )
         )
     return metrics
@@ -69,7 +69,7 @@ def poured_by_bisection(plan: list[WeightedMetric], rule: WeightRules) -> dict[s
         for one in plan
         if one.null_reason and (one.null_reason != NullReason.BELOW_MIN_N or rule.mode == "suppress")
     }
-    held = {one.metric: 0.0 if one.metric in na else float(one.weight * one.g) for one in plan}
+    held = {one.metric: 0.0 if one.metric in na else float(one.weight * one.factor) for one in plan}
     weight = {one.metric: float(one.weight) for one in plan}
     cap = float(rule.cap)
 
@@ -86,7 +86,7 @@ def poured_by_bisection(plan: list[WeightedMetric], rule: WeightRules) -> dict[s
             low, high = (low, level) if sum(held[name] - start[name] for name in names) > freed else (level, high)
 
     objective = [one for one in plan if one.metric not in na and not one.is_subjective]
-    trusted = [one.metric for one in plan if one.metric not in na and one.is_subjective and one.g == 1]
+    trusted = [one.metric for one in plan if one.metric not in na and one.is_subjective and one.factor == 1]
     if rule.scope == "dimension_first":
         for dimension in ("speed", "quality", "workload"):
             inside = [one.metric for one in plan if one.dimension == dimension]
@@ -120,7 +120,7 @@ def test_1_weights_agree_with_another_algorithm(plan: list[WeightedMetric], rule
 @generated
 @given(plans(), scopes)
 def test_2_full_trust_changes_nothing(plan: list[WeightedMetric], scope: str) -> None:
-    trusted = [replace(metric, g=Decimal(1), null_reason=None) for metric in plan]
+    trusted = [replace(metric, g=Decimal(1), agent_g=None, null_reason=None) for metric in plan]
     found = effective_weights(trusted, DEFAULTS.weights.model_copy(update={"scope": scope}))
     assert found.weights == {metric.metric: metric.weight for metric in plan}
     assert found.neutral == 0
@@ -147,7 +147,7 @@ def test_4_lower_reliability_never_raises_the_weight(
     position = data.draw(st.integers(0, len(plan) - 1))
 
     def weight_at(rho: Decimal) -> Decimal:
-        metric = replace(plan[position], is_subjective=True, g=g_of(rho, DEFAULTS.g))
+        metric = replace(plan[position], is_subjective=True, g=g_of(rho, DEFAULTS.g), agent_g=None)
         return effective_weights([*plan[:position], metric, *plan[position + 1 :]], rule).weights[metric.metric]
 
     low, high = sorted((one, other))
@@ -197,13 +197,68 @@ def test_5_order_of_rows_shows_in_no_digit_of_an_estimate(seed: int) -> None:
     shuffled = table[rng.permutation(25)][:, rng.permutation(3)]
     assert krippendorff_alpha(table, "interval") == krippendorff_alpha(shuffled, "interval")
 
-    waits = pa.table({"wait_seconds": rng.exponential(30, 50), "channel": rng.choice(["voice", "chat"], 50)})
-    others = pa.table({"wait_seconds": rng.exponential(40, 50), "channel": rng.choice(["voice", "chat"], 50)})
-    order = rng.permutation(50)
-    assert largest_imbalance(waits, others) == largest_imbalance(waits.take(order), others.take(order[::-1]))
-
 
 points = st.decimals(0, 120, places=10)
+
+
+@generated
+@given(plans(), rules(), st.data())
+def test_1_weights_by_a_published_table_are_exactly_100(
+    plan: list[WeightedMetric], rule: WeightRules, data: st.DataObject
+) -> None:
+    names = [metric.metric for metric in plan]
+    table = {
+        name: dict.fromkeys(data.draw(st.sets(st.sampled_from(names), max_size=2)) - {name}, Decimal("0.5"))
+        for name in names
+    }
+    found = effective_weights(plan, rule, table)
+    assert sum(found.weights.values()) + found.neutral == HUNDRED
+    assert found.neutral >= 0
+    for metric in plan:
+        assert 0 <= found.weights[metric.metric] <= rule.cap * metric.weight + Decimal("1e-10")
+        if metric.is_na(rule) or (metric.is_subjective and metric.factor < 1):
+            assert found.weights[metric.metric] <= metric.weight * metric.factor + Decimal("1e-10")
+
+
+@generated
+@given(plans(), rules())
+def test_1_weights_as_shown_are_exactly_100(plan: list[WeightedMetric], rule: WeightRules) -> None:
+    found = effective_weights(plan, rule)
+    shown = shown_weights(found)
+    assert sum(shown.values()) == HUNDRED
+    assert all(abs(shown[name] - weight) < Decimal("0.01") for name, weight in found.weights.items())
+
+
+@generated
+@given(plans(), rules(), points, st.data())
+def test_7_a_confirmed_finding_never_raises_the_composite(
+    plan: list[WeightedMetric], rule: WeightRules, neutral: Decimal, data: st.DataObject
+) -> None:
+    """Whatever the finding keeps: valid rows or none, opinions or events, an N/A metric or one the agent shed."""
+    flagged = data.draw(st.sets(st.sampled_from([metric.metric for metric in plan]), min_size=1))
+    scores = {metric.metric: data.draw(points) for metric in plan}
+    valid = {metric.metric: metric.null_reason is None and metric.has_own_data for metric in plan}
+    confirmed = {}
+    for name in flagged:
+        low, middle = sorted((data.draw(points), data.draw(points)))
+        confirmed[name] = Confirmed(
+            valid=scores[name] if valid[name] else None,
+            all_rows=data.draw(st.one_of(st.none(), points)),
+            cohort_median=middle,
+            cohort_low=low,
+        )
+    unflagged = effective_weights(plan, rule)
+    adjusted = effective_weights([replace(one, is_confirmed=one.metric in flagged) for one in plan], rule)
+    kept = kept_scores(adjusted, unflagged, scores, confirmed, neutral)
+    with_finding = composite(adjusted, scores | kept, neutral, DEFAULTS.score)
+    without = composite(unflagged, scores, neutral, DEFAULTS.score)
+    assert with_finding.value <= without.value
+    # No finding leads out of a score: what it keeps counts as own data.
+    assert adjusted.own_data >= unflagged.own_data - Decimal("1e-9") or rule.scope == "none"
+    if all(adjusted.weights[name] == unflagged.weights[name] for name in flagged):
+        assert all(
+            kept[name] <= min(found.cohort_median, found.valid or HUNDRED * 2) for name, found in confirmed.items()
+        )
 
 
 @generated
@@ -262,3 +317,30 @@ def test_15_better_raw_values_never_lower_the_composite(
         return composite(weights, scores, Decimal(70), DEFAULTS.score).value
 
     assert total(better) >= total(worse)
+
+
+@generated
+@given(
+    st.dictionaries(st.text("abc123", min_size=1, max_size=4), st.integers(0, 10**7), min_size=1, max_size=40),
+    st.integers(0, 10**9),
+    st.randoms(use_true_random=False),
+)
+def test_money_a_pool_is_shared_out_to_the_fen(lines: dict[str, int], budget: int, random: object) -> None:
+    shared = shared_pool(lines, budget)
+    assert sum(shared.values()) == (budget if any(lines.values()) else 0)
+    total = sum(lines.values())
+    for key, amount in lines.items():
+        assert shared[key] >= 0
+        assert abs(shared[key] * total - budget * amount) < max(total, 1)
+    order = list(lines)
+    random.shuffle(order)  # type: ignore[attr-defined]
+    assert shared_pool({key: lines[key] for key in order}, budget) == shared
+
+
+@generated
+@given(st.integers(0, 10**7), st.decimals(0, "1.5", places=10), shares)
+def test_money_a_line_is_rounded_once_half_up(base: int, coefficient: Decimal, worked: Decimal) -> None:
+    exact = base * coefficient * worked
+    found = bonus_fen(base, coefficient, worked)
+    assert isinstance(found, int)
+    assert -Decimal("0.5") < found - exact <= Decimal("0.5")

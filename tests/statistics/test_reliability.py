@@ -5,7 +5,6 @@ from decimal import Decimal
 from itertools import product
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from kefu.catalogue.defaults import load_defaults
@@ -18,13 +17,14 @@ from kefu.statistics.reliability import (
     Part,
     PartValue,
     State,
+    at_most,
     f_agree,
     f_bias,
     f_clean,
     f_cover,
+    f_offer,
     f_resp,
     g_of,
-    largest_imbalance,
     level,
     precision_of_score,
     precision_of_share,
@@ -84,8 +84,9 @@ def test_unknown_never_looks_like_a_value() -> None:
     assert f_agree(0.9, 5, RHO).basis is Basis.UNVERIFIED
     with pytest.raises(ValueError, match="found NaN"):
         f_bias(math.nan, None, RHO)
-    with pytest.raises(ValueError, match="found NaN"):
-        precision_of_share(math.nan, RHO)
+    # An agent without an interval is not precise, and one whom nobody could rate was not offered badly.
+    assert precision_of_share([math.nan], RHO)[0] == 0
+    assert math.isnan(f_offer([0], [0], RHO)[0])
 
 
 def test_more_answers_than_invitations_are_refused() -> None:
@@ -97,28 +98,19 @@ def test_precision_of_twelve_listens() -> None:
     half_width = float(student(80, 10, 12, 1.96).half_width)
     # (15 - 6.3537) / 10; reliability.md 3.1 prints 0.87, which is the quotient of the already rounded 6.35
     assert float(precision_of_score(half_width, RHO)) == pytest.approx(0.8646, abs=5e-5)
-    assert float(precision_of_share(0.105, RHO)) == pytest.approx(0.5)
-    assert precision_of_share(0.05, RHO) == 1
-    assert precision_of_score(20, RHO) == 0
+    assert precision_of_share([0.105, 0.05, 0.06, 0.15], RHO) == pytest.approx([0.5, 1, 1, 0])
+    assert precision_of_score([20, 15, 10, 5, 4], RHO) == pytest.approx([0, 0, 0.5, 1, 1])
 
 
-def test_largest_imbalance_names_the_covariate() -> None:
-    responders = pa.table({"wait_seconds": [10, 20, 30, 40], "channel": ["voice", "voice", "chat", "voice"]})
-    others = pa.table({"wait_seconds": [12, 22, 32, None], "channel": ["chat", "chat", "chat", "voice"]})
-    # channel: shares 0.75 and 0.25, both variances 4/3 x 0.1875 = 0.25, difference 0.5 / 0.5 = 1; waits differ by 3
-    assert largest_imbalance(responders, others) == ("channel=chat", pytest.approx(1.0))
-    # wait: 25 and 22; variances 500/3 and 100, root of their mean 11.547
-    waits = largest_imbalance(responders.select(["wait_seconds"]), others.select(["wait_seconds"]))
-    assert waits == ("wait_seconds", pytest.approx(3 / 11.5470054))
+def test_offering_at_its_knots() -> None:
+    assert f_offer([95, 90, 80, 70, 40], [100] * 5, RHO) == pytest.approx([1, 1, 0.75, 0.5, 0.5])
 
 
-def test_imbalance_without_spread_or_data() -> None:
-    def solved(*flags: bool | None) -> pa.Table:
-        return pa.table({"solved": pa.array(flags, pa.bool_())})
-
-    assert largest_imbalance(solved(True, True), solved(True, True)) == ("solved=True", 0.0)
-    assert largest_imbalance(solved(True, True), solved(False, False)) == ("solved=False", math.inf)
-    assert largest_imbalance(solved(True, None), solved(False, False)) is None
+def test_raters_without_common_agents_are_never_more_than_unverified() -> None:
+    high = PartValue(Decimal("0.95"), Basis.MEASURED)
+    low = PartValue(Decimal("0.40"), Basis.MEASURED)
+    assert at_most(high, RHO.unverified) == PartValue(Decimal("0.7000000000"), Basis.UNCONNECTED)
+    assert at_most(low, RHO.unverified) == low
 
 
 def test_weakest_link_binds_and_ties_go_to_the_first_part() -> None:

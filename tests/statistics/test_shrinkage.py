@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from kefu.catalogue.defaults import load_defaults
-from kefu.statistics.shrinkage import Branch, Prior, mean_prior, share_prior, shrunk, signal_reliability
+from kefu.statistics.shrinkage import (
+    Branch,
+    Prior,
+    mean_prior,
+    mean_prior_of,
+    opened,
+    share_prior,
+    shrunk,
+    signal_reliability,
+)
 
 RULES = load_defaults(Path(__file__).parents[2] / "config" / "defaults.yml").eb
 SMALL = RULES.model_copy(update={"min_units": 3})
@@ -90,3 +99,28 @@ def test_no_own_data_gives_the_cohort_mean() -> None:
     prior = Prior(0.9, 40, 30, Branch.TOO_FEW_UNITS)
     assert shrunk([0], [0], prior).tolist() == [0.9]
     assert signal_reliability([0], prior).tolist() == [0.0]
+
+
+def test_earlier_periods_tell_how_much_agents_differ() -> None:
+    rng = np.random.default_rng(21)
+    quality = rng.normal(80, 4, 60)
+    scores = [rng.normal(mean, 10, 12) for mean in quality]
+    counts = [12] * 30
+    now = ([float(one.sum()) for one in scores[:30]], [float(((one - one.mean()) ** 2).sum()) for one in scores[:30]])
+    earlier = ([12] * 30, [float(one.sum()) for one in scores[30:]])
+    found = mean_prior_of(counts, *now, RULES, earlier)
+    assert (found.units, found.branch) == (60, Branch.ESTIMATED)
+    assert found.strength == pytest.approx(100 / 16, rel=0.6)
+    assert mean_prior_of(counts, *now, RULES).units == 30
+    # Without a repeated score in the current period nothing tells the spread within an agent.
+    assert mean_prior_of([1] * 30, [80.0] * 30, [0.0] * 30, RULES, earlier).branch is Branch.NO_REPEATS
+
+
+def test_a_declared_opening_holds_until_enough_units_are_known() -> None:
+    few = share_prior([8, 9], [10, 10], RULES)
+    found = opened(few, 20, 0.9, 60)
+    assert found == Prior((17 + 0.9 * 60) / 80, 60, 2, Branch.OPENING)
+    nothing = opened(share_prior([], [], RULES), 0, 0.9, 60)
+    assert (nothing.mean, nothing.strength) == (0.9, 60)
+    known = share_prior([8, 16, 12], [20, 20, 20], SMALL)
+    assert opened(known, 60, 0.9, 60) == known

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from kefu.catalogue.defaults import WeightRules, load_defaults
-from kefu.statistics.weights import NullReason, Status, WeightedMetric, effective_weights
+from kefu.statistics.weights import NullReason, Status, WeightedMetric, agent_factor, effective_weights
 
-RULES = load_defaults(Path(__file__).parents[2] / "config" / "defaults.yml").weights
+DEFAULTS = load_defaults(Path(__file__).parents[2] / "config" / "defaults.yml")
+RULES = DEFAULTS.weights
 
 
 def scope(name: str) -> WeightRules:
@@ -99,6 +100,50 @@ def test_cohort_mean_alone_is_not_own_data() -> None:
 def test_sixty_points_of_own_data_are_enough() -> None:
     borrowed = WeightedMetric("csat", Decimal(40), "quality", is_subjective=True, has_own_data=False)
     assert effective_weights([objective("frt", 60, "speed"), borrowed], RULES).status is Status.SCORED
+
+
+def test_the_published_table_says_where_weight_goes() -> None:
+    metrics = [
+        objective("frt", 40, "quality"),
+        subjective("csat", 20, "quality", "0"),
+        subjective("qa", 10, "voice", "0.5"),
+        objective("gone", 30, "workload", NullReason.NOT_APPLICABLE),
+    ]
+    table = {"csat": {"frt": Decimal("0.6"), "qa": Decimal("0.4")}, "gone": {"frt": Decimal(1)}}
+    found = effective_weights(metrics, RULES, table)
+    # 12 and 30 for frt, whose cap is 60; qa is not trusted itself and takes nothing
+    assert found.weights == {"frt": 60, "csat": 0, "qa": 5, "gone": 0}
+    assert found.neutral == 35
+
+
+def test_mode_downweight_takes_the_smaller_trust() -> None:
+    assert [agent_factor(rho, DEFAULTS.g) for rho in (None, Decimal("0.29"), Decimal("0.5"), Decimal("0.8"))] == [
+        None,
+        0,
+        Decimal("0.5"),
+        1,
+    ]
+    own = WeightedMetric("csat", Decimal(40), "quality", is_subjective=True, g=Decimal("0.75"), agent_g=Decimal("0.5"))
+    assert effective_weights([objective("frt", 60, "speed"), own], RULES).weights == {"frt": 80, "csat": 20}
+    other = WeightedMetric("csat", Decimal(40), "quality", is_subjective=True, g=Decimal("0.75"), agent_g=Decimal(1))
+    assert effective_weights([objective("frt", 60, "speed"), other], RULES).weights == {"frt": 70, "csat": 30}
+
+
+def test_a_confirmed_finding_keeps_the_weight_of_the_cohort() -> None:
+    hidden = WeightedMetric(
+        "csat",
+        Decimal(45),
+        "quality",
+        is_subjective=True,
+        g=Decimal("0.8"),
+        agent_g=Decimal("0.1"),
+        null_reason=NullReason.NOT_APPLICABLE,
+        has_own_data=False,
+        is_confirmed=True,
+    )
+    found = effective_weights([objective("frt", 55, "speed"), hidden], RULES)
+    assert found.weights == {"frt": 64, "csat": 36}
+    assert (found.own_data, found.status) == (100, Status.SCORED)
 
 
 def test_nothing_measured_is_all_neutral() -> None:

@@ -8,6 +8,7 @@
         ('chatwoot', 'conversation', 'last_activity_at', 'instant'),
         ('chatwoot', 'csat_response', 'answered_at', 'instant'),
         ('chatwoot', 'message', 'sent_at', 'instant'),
+        ('live_helper_chat', 'agent_statistic', 'day_start', 'instant'),
         ('live_helper_chat', 'chat', 'started_at', 'instant'),
         ('live_helper_chat', 'message', 'sent_at', 'instant'),
         ('live_helper_chat', 'participant', 'chat_started_at', 'instant'),

@@ -1,5 +1,6 @@
 {# The rows of a version log that are current at data_cut: the last version of each key, deletions left out. #}
 {% macro current_rows(log, columns) -%}
+    {%- set rule = patching() -%}
     {%- set listed -%}
         {%- for column in columns %}
         r.{{ column }},
@@ -14,6 +15,9 @@
     where
         r._load_seq <= {{ var('data_cut') }}
         and not r._is_deleted
+        {%- if rule %}
+        and {{ is_dirty_record('r') }}
+        {%- endif %}
         and not exists (
             select 1
             from {{ log }} as c
@@ -38,6 +42,9 @@
         from {{ log }} as l
         where
             l._load_seq <= {{ var('data_cut') }}
+            {%- if rule %}
+            and {{ is_dirty_record('l') }}
+            {%- endif %}
             and exists (
                 select 1
                 from {{ log }} as c

@@ -20,7 +20,8 @@
     end
 {%- endmacro %}
 
-{# Lateral join: the shift of the agent in which an instant lies; the shift that contains it wins over a margin. #}
+{# Lateral join: the shift of the agent in which an instant lies; the shift that contains it wins over a margin. A
+   shift whose days are split gives no date: its events keep their own. #}
 {% macro shift_of(agent_key, instant, site, alias) -%}
     left join lateral (
         select
@@ -34,6 +35,7 @@
             and s.shift_end >= {{ instant }} - {{ site }}.shift_margin
             -- No shift is longer: the index then reads two or three rows and not all of the past.
             and s.shift_start > {{ instant }} - interval '2 days'
+            and s.is_split is not true
     ) as {{ alias }} on true
 {%- endmacro %}
 
@@ -57,8 +59,12 @@
     ) as {{ alias }} on true
 {%- endmacro %}
 
-{% macro duration_seconds(start_at, end_at, duty) -%}
+{# Seconds between two instants in which a reply was awaited, by the hours of `hours_mode`: those of the roster unless
+   all seconds count. #}
+{% macro duration_seconds(start_at, end_at, duty, parameters) -%}
     case
+        when {{ parameters }}.hours_mode in ('calendar', 'window')
+            then greatest(extract(epoch from {{ end_at }} - {{ start_at }}), 0)
         when {{ duty }}.is_on_duty then {{ duty }}.overlap_seconds
         else greatest(extract(epoch from {{ end_at }} - {{ start_at }}), 0)
     end

@@ -97,11 +97,17 @@ gates as (
 
     select
         'reliability_evaluated' as gate,
-        coalesce(bool_and(state <> 'not_evaluated' or is_overridden), true) as is_passed,
-        '主观指标的可信度须已评估' as detail_zh,
+        coalesce(bool_and(weight_factor is not null), true) as is_passed,
+        '主观指标的可信度须已评估：'
+        || coalesce(
+            string_agg(metric_id || ' ' || reason_zh, '；' order by metric_id, cohort_key)
+            filter (where weight_factor is null),
+            '均已评估'
+        ) as detail_zh,
         'every subjective metric is evaluated: '
         || coalesce(
-            string_agg(metric_id || ' is not', ', ') filter (where state = 'not_evaluated' and not is_overridden),
+            string_agg(metric_id || ' is ' || reason_en, '; ' order by metric_id, cohort_key)
+            filter (where weight_factor is null),
             'all are'
         ) as detail_en
     from reliability

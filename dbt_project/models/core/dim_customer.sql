@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['customer_key'], 'unique': true}]) }}
+{{ moves('customer', customer='customer_key') }}
 
 with conversations as (
 

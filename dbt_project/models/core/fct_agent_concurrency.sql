@@ -1,3 +1,6 @@
+{{ moves('date', counts={'fct_segment': 'business_date'}, through='fct_segment', covers=['fct_conversation'],
+    dates=['business_date']) }}
+
 with segments as (
 
     select * from {{ ref('fct_segment') }}

@@ -40,6 +40,12 @@ site as (
 
 ),
 
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
+
+),
+
 events as (
 
     select
@@ -233,24 +239,67 @@ shift_times as (
 
 ),
 
+-- Where work after midnight belongs to the calendar day, a sign-in is cut there; else all of it has one date.
+dated as (
+
+    select
+        parted.*,
+        coalesce(cut.business_date, parted.business_date) as counted_on,
+        coalesce(cut.day_time, '{(,)}') as day_time
+    from parted
+    cross join site
+    left join parameters
+        on parted.business_date between parameters.valid_from and parameters.valid_to
+    left join lateral (
+        select
+            stretch.local_day::date as business_date,
+            tstzmultirange(
+                tstzrange(
+                    {{ local_instant('(stretch.local_day + site.day_cutover)', 'site') }},
+                    {{ local_instant("(stretch.local_day + interval '1 day' + site.day_cutover)", 'site') }}
+                )
+            ) as day_time
+        from
+            generate_series(
+                {{ local_date('lower(parted.signed_in_time)', 'site') }}::timestamp,
+                {{ local_date('upper(parted.signed_in_time)', 'site') }}::timestamp,
+                interval '1 day'
+            ) as stretch (local_day)
+        where parameters.shift_day_mode = 'split'
+    ) as cut on true
+    where coalesce(cut.day_time * parted.signed_in_time, parted.signed_in_time) <> '{}'
+
+),
+
 measured as (
+
+    select
+        agent_key,
+        counted_on as business_date,
+        min(lower(signed_in_time * day_time)) as first_signed_in_at,
+        max(upper(signed_in_time * day_time)) as last_signed_out_at,
+        sum({{ covered_seconds('signed_in_time * day_time') }})::bigint as signed_in_seconds,
+        sum({{ covered_seconds('talk_time * day_time') }})::bigint as talk_seconds,
+        sum({{ covered_seconds('acw_time * day_time') }})::bigint as acw_seconds,
+        sum({{ covered_seconds('acw_excess_time * day_time') }})::bigint as acw_excess_seconds,
+        sum({{ covered_seconds('ready_time * day_time') }})::bigint as ready_seconds,
+        sum({{ covered_seconds('break_time * day_time') }})::bigint as break_seconds,
+        sum({{ covered_seconds('meeting_time * day_time') }})::bigint as meeting_seconds,
+        sum({{ covered_seconds('training_time * day_time') }})::bigint as training_seconds,
+        sum({{ covered_seconds('outbound_time * day_time') }})::bigint as outbound_seconds,
+        sum({{ covered_seconds('other_time * day_time') }})::bigint as other_seconds,
+        sum({{ covered_seconds('unmapped_time * day_time') }})::bigint as unmapped_seconds
+    from dated
+    group by agent_key, counted_on
+
+),
+
+-- What is set against a shift stays with the shift's date: a roster knows no other.
+measured_shift as (
 
     select
         parted.agent_key,
         parted.business_date,
-        lower(parted.signed_in_time) as first_signed_in_at,
-        upper(parted.signed_in_time) as last_signed_out_at,
-        {{ covered_seconds('parted.signed_in_time') }} as signed_in_seconds,
-        {{ covered_seconds('parted.talk_time') }} as talk_seconds,
-        {{ covered_seconds('parted.acw_time') }} as acw_seconds,
-        {{ covered_seconds('parted.acw_excess_time') }} as acw_excess_seconds,
-        {{ covered_seconds('parted.ready_time') }} as ready_seconds,
-        {{ covered_seconds('parted.break_time') }} as break_seconds,
-        {{ covered_seconds('parted.meeting_time') }} as meeting_seconds,
-        {{ covered_seconds('parted.training_time') }} as training_seconds,
-        {{ covered_seconds('parted.outbound_time') }} as outbound_seconds,
-        {{ covered_seconds('parted.other_time') }} as other_seconds,
-        {{ covered_seconds('parted.unmapped_time') }} as unmapped_seconds,
         {{ covered_seconds('parted.signed_in_time * shift_times.shift_time') }} as signed_in_shift_seconds,
         {{ covered_seconds('parted.break_time * shift_times.shift_time') }} as break_shift_seconds,
         {{ covered_seconds('parted.other_time * shift_times.shift_time') }} as other_shift_seconds,
@@ -316,20 +365,29 @@ combined as (
         coalesce(measured.unmapped_seconds, 0) as unmapped_seconds,
         measured.agent_key is not null as has_sign_in,
         case
-            when not rostered.is_on_leave and (measured.agent_key is not null or rostered.is_missed)
+            when not rostered.is_on_leave and (measured_shift.agent_key is not null or rostered.is_missed)
                 then rostered.required_seconds
         end as scheduled_seconds,
         coalesce(
-            measured.signed_in_shift_seconds - measured.break_shift_seconds - measured.other_shift_seconds, 0
+            measured_shift.signed_in_shift_seconds
+            - measured_shift.break_shift_seconds
+            - measured_shift.other_shift_seconds,
+            0
         ) as present_in_shift_seconds,
-        coalesce(measured.other_shift_seconds + measured.acw_excess_shift_seconds, 0)
-        + greatest(coalesce(measured.break_shift_seconds - measured.allowance_seconds, 0), 0) as aux_seconds,
+        coalesce(measured_shift.other_shift_seconds + measured_shift.acw_excess_shift_seconds, 0)
+        + greatest(
+            coalesce(measured_shift.break_shift_seconds - measured_shift.allowance_seconds, 0), 0
+        ) as aux_seconds,
         rostered.is_on_leave,
         rostered.attended_seconds,
         rostered.paid_seconds
     from measured
     full join rostered
         on measured.agent_key = rostered.agent_key and measured.business_date = rostered.business_date
+    left join measured_shift
+        on
+            coalesce(measured.agent_key, rostered.agent_key) = measured_shift.agent_key
+            and coalesce(measured.business_date, rostered.business_date) = measured_shift.business_date
 
 )
 

@@ -68,6 +68,7 @@ required as (
         shift_end,
         is_on_leave,
         is_on_half_leave,
+        shift_end <= '{{ var("as_of") }}'::timestamptz as is_over,
         case when is_on_half_leave then required_seconds / 2 else required_seconds end as required_seconds,
         -- Leave that nobody calls paid is no paid time.
         case
@@ -88,7 +89,7 @@ select
     -- A shift that is not over at the instant of the clocks has not been missed yet.
     not required.is_on_leave
     and not attended.is_contradicted
-    and required.shift_end <= '{{ var("as_of") }}'::timestamptz as is_counted,
+    and required.is_over as is_counted,
     required.required_seconds,
     case
         when not attended.is_contradicted then least(attended.overlap_seconds, required.required_seconds)::bigint
@@ -100,7 +101,9 @@ select
             then attended.first_in_at > required.shift_start
     end as is_late,
     case
-        when not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
+        when
+            not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
+            and required.is_over
             then attended.last_out_at < required.shift_end
     end as is_early_leave,
     case
@@ -109,7 +112,7 @@ select
             and attended.first_in_at is not null
             then greatest(extract(epoch from attended.first_in_at - required.shift_start), 0)::bigint
     end as late_seconds,
-    case when not attended.is_contradicted then required.paid_seconds end as paid_seconds,
+    case when not attended.is_contradicted and required.is_over then required.paid_seconds end as paid_seconds,
     required.shift_date as business_date
 from required
 inner join attended

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['conversation_key'], customer='customer_key', dates=['business_date']) }}
+
 with conversations as (
 
     select * from {{ ref('int_conversation') }}
@@ -10,6 +12,9 @@ segments as (
         conversation_key,
         count(*) as segment_count,
         count(*) filter (where is_effective) as effective_segment_count,
+        min(assigned_at) filter (where segment_number = 1) as accepted_at,
+        -- Where people take their conversations themselves, the click is theirs and starts nothing.
+        min(assigned_at) filter (where segment_number = 1 and assigned_by <> 'accept') as assigned_at,
         count(*) filter (where is_transfer) as transfer_count
     from {{ ref('fct_segment') }}
     group by conversation_key
@@ -69,7 +74,7 @@ timed as (
         conversations.source_id || ':' || conversations.conversation_id as conversation_key,
         extract(
             epoch from conversations.first_human_reply_at - conversations.first_customer_message_at
-        )::bigint as first_response_seconds,
+        )::bigint as customer_response_seconds,
         extract(
             epoch from conversations.visitor_left_at - conversations.entered_at
         )::bigint as left_after_seconds,
@@ -100,12 +105,37 @@ select
     timed.first_customer_message_at is not null
     and not (
         timed.first_human_reply_at is null
-        and coalesce(timed.left_after_seconds < site.short_abandon_seconds, false)
+        and coalesce(timed.left_after_seconds < parameters.short_abandon_seconds, false)
+    )
+    and (
+        parameters.hours_mode is distinct from 'window'
+        or ({{ in_service_window('timed.started_at', 'site', 'parameters') }})
     ) as is_first_response_due,
-    -- Not greatest(): it would turn a missing reply into an instant one.
-    case when timed.first_response_seconds < 0 then 0 else timed.first_response_seconds end as first_response_seconds,
+    -- Not greatest() of the seconds: it would turn a missing reply into an instant one.
+    case
+        when timed.customer_response_seconds < 0 then 0
+        else timed.customer_response_seconds
+    end as customer_response_seconds,
+    case
+        when timed.first_customer_message_at is not null and timed.first_human_reply_at is not null
+            then greatest(
+                extract(
+                    epoch from timed.first_human_reply_at - case parameters.frt_clock_start
+                        when 'message' then timed.first_customer_message_at
+                        when 'conversation' then timed.started_at
+                        when 'accept' then greatest(timed.first_customer_message_at, segments.accepted_at)
+                        else greatest(timed.first_customer_message_at, segments.assigned_at)
+                    end
+                )::bigint,
+                0
+            )
+    end as first_response_seconds,
     timed.first_customer_message_at is not null as has_customer_message,
     timed.first_human_reply_at is not null as is_replied,
+    timed.first_customer_message_at is not null
+    or coalesce(parameters.bot_counts = 'counted' and timed.has_bot_question, false) as is_reply_expected,
+    timed.first_human_reply_at is not null
+    or coalesce(parameters.bot_counts = 'counted' and timed.has_bot_question, false) as is_reply_given,
     timed.has_bot,
     timed.is_bot_only,
     timed.has_bot and not timed.is_bot_only as is_handed_off,

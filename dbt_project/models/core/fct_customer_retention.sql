@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['unit_key', 'customer_key', 'served_month'], 'unique': true}]) }}
+{{ moves('customer', customer='customer_key', dates=['business_date'], clock=true) }}
 
 with segments as (
 

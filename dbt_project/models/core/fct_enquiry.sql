@@ -1,8 +1,14 @@
-{{ config(indexes=[{'columns': ['enquiry_kind', 'customer_key', 'business_date'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['enquiry_kind', 'customer_key', 'business_date', 'agent_key'], 'unique': true}]) }}
 
 with enquiries as (
 
     select * from {{ ref('int_enquiry') }}
+
+),
+
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
 
 ),
 
@@ -79,7 +85,7 @@ judged as (
 
 ),
 
-credited as (
+served as (
 
     select
         judged.enquiry_kind,
@@ -88,11 +94,22 @@ credited as (
         outcomes.conversation_key,
         outcomes.agent_key,
         outcomes.team_key,
+        coalesce(parameters.order_credit, 'last_human') as order_credit,
         row_number() over (
             partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date
             order by outcomes.ended_at desc, outcomes.conversation_key desc
-        ) as outcome_rank
+        ) as last_rank,
+        row_number() over (
+            partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date
+            order by outcomes.ended_at, outcomes.conversation_key
+        ) as first_rank,
+        row_number() over (
+            partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date, outcomes.agent_key
+            order by outcomes.ended_at desc, outcomes.conversation_key desc
+        ) as agent_rank
     from judged
+    inner join parameters
+        on judged.enquiry_date between parameters.valid_from and parameters.valid_to
     inner join outcomes
         on
             judged.customer_key = outcomes.customer_key
@@ -102,6 +119,20 @@ credited as (
                 else judged.enquiry_date = outcomes.local_date
             end
 
+),
+
+credited as (
+
+    select
+        *,
+        count(*) over (partition by enquiry_kind, customer_key, enquiry_date) as agent_count,
+        row_number() over (partition by enquiry_kind, customer_key, enquiry_date order by last_rank) as place
+    from served
+    where
+        (order_credit = 'last_human' and last_rank = 1)
+        or (order_credit = 'first' and first_rank = 1)
+        or (order_credit = 'shared' and agent_rank = 1)
+
 )
 
 select
@@ -110,6 +141,7 @@ select
     credited.conversation_key,
     credited.agent_key,
     credited.team_key,
+    trim_scale({{ equal_part('1::numeric', 'credited') }}) as credit_share,
     judged.first_ended_at,
     judged.conversation_count,
     judged.window_end,
@@ -126,4 +158,3 @@ inner join credited
         judged.enquiry_kind = credited.enquiry_kind
         and judged.customer_key = credited.customer_key
         and judged.enquiry_date = credited.enquiry_date
-        and credited.outcome_rank = 1

@@ -1,4 +1,5 @@
-{{ config(indexes=[{'columns': ['order_key', 'entry_kind'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['order_key', 'entry_kind', 'agent_key'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with links as (
 
@@ -21,6 +22,7 @@ entries as (
         links.conversation_key,
         links.agent_key,
         links.team_key,
+        links.order_share,
         links.is_new_business,
         entries.entry_kind,
         entries.entry_at,
@@ -46,6 +48,7 @@ select
     entries.conversation_key,
     entries.agent_key,
     entries.team_key,
+    entries.order_share,
     entries.is_new_business,
     {{ local_date('entries.entry_at', 'site') }} as business_date
 from entries

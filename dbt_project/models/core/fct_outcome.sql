@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['conversation_key'], 'unique': true}]) }}
+{{ moves('conversation', key=['conversation_key'], dates=['business_date']) }}
 
 with credits as (
 

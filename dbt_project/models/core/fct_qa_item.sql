@@ -8,8 +8,12 @@ reviews as (
 
     select
         review_key,
+        conversation_key,
+        reviewer_key,
         agent_key,
         team_key,
+        is_blind,
+        exclusion_rule,
         is_valid_for_score,
         business_date
     from {{ ref('fct_qa_review') }}
@@ -34,8 +38,12 @@ grouped as (
         items.critical_kind,
         marks.mark,
         marks.most_marks,
+        reviews.conversation_key,
+        reviews.reviewer_key,
         reviews.agent_key,
         reviews.team_key,
+        coalesce(reviews.is_blind, false) as is_blind,
+        reviews.exclusion_rule,
         coalesce(reviews.is_valid_for_score, false) as is_valid_for_score,
         reviews.business_date,
         -- A mark above the best mark is no mark: nobody can earn it.
@@ -55,8 +63,12 @@ grouped as (
 select
     qa_item_key,
     review_key,
+    conversation_key,
+    reviewer_key,
     agent_key,
     team_key,
+    is_blind,
+    exclusion_rule,
     item_label,
     item_key,
     item_group,

@@ -16,6 +16,35 @@ site as (
 
 ),
 
+managers as (
+
+    select
+        employee_number as agent_key,
+        manager_number
+    from {{ ref('stg_tabular__employee') }}
+    where manager_number is not null
+    group by employee_number, manager_number
+
+),
+
+defaults as (
+
+    select
+        (body #>> '{review, min_playback_share}')::numeric as least_playback_share,
+        (body #>> '{review, exclude_direct_line}')::boolean as excludes_direct_line,
+        coalesce(body #> '{review, form_versions}', '{}') as form_versions
+    from ({{ current_config('defaults') }}) as current_defaults
+
+),
+
+disputed as (
+
+    select row_key
+    from {{ ref('int_row_exclusion') }}
+    where row_kind = 'review'
+
+),
+
 dated as (
 
     select
@@ -27,21 +56,73 @@ dated as (
 
 ),
 
+-- The form that was in force on the day of the review; without declared forms none is out of force.
+forms as (
+
+    select
+        forms.form_version,
+        forms.valid_from::date as valid_from
+    from defaults
+    cross join jsonb_each_text(defaults.form_versions) as forms (form_version, valid_from)
+
+),
+
+checked as (
+
+    select
+        dated.*,
+        array_remove(array[
+            case when dated.reviewer_key = dated.agent_key then 'own_review' end,
+            case
+                when
+                    defaults.excludes_direct_line
+                    and exists (
+                        select 1
+                        from managers
+                        where
+                            managers.agent_key = dated.agent_key and managers.manager_number = dated.reviewer_key
+                    )
+                    then 'direct_line'
+            end,
+            case
+                when
+                    dated.business_date between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date
+                    and dated.contact_date
+                    not between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date
+                    then 'other_period'
+            end,
+            case
+                when
+                    dated.form_version <> (
+                        select forms.form_version
+                        from forms
+                        where forms.valid_from <= dated.business_date
+                        order by forms.valid_from desc
+                        limit 1
+                    )
+                    then 'form_version'
+            end,
+            case
+                when dated.playback_seconds < defaults.least_playback_share * dated.recording_seconds
+                    then 'short_playback'
+            end
+        ], null) as defects
+    from dated
+    cross join defaults
+
+),
+
 ruled as (
 
     select
-        *,
+        checked.*,
         case
-            when
-                reviewer_key = agent_key
-                or playback_seconds < 0.3 * recording_seconds
-                or (
-                    business_date between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date
-                    and contact_date not between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date
-                )
-                then 'V11'
+            when disputed.row_key is not null then 'disputed'
+            when checked.defects <> '{}' then 'V11'
         end as exclusion_rule
-    from dated
+    from checked
+    left join disputed
+        on checked.source_id || ':' || checked.review_id = disputed.row_key
 
 )
 
@@ -58,6 +139,7 @@ select
     ruled.is_fatal,
     case when ruled.is_fatal then 0 else ruled.score end as review_score,
     ruled.exclusion_rule,
+    ruled.defects,
     -- A blind second opinion measures the reviewers, not the agent.
     ruled.exclusion_rule is null and not ruled.is_blind as is_valid_for_score,
     ruled.business_date

@@ -1,6 +1,14 @@
+{{ moves(dates=['business_date']) }}
+
 with ratings as (
 
     select * from {{ ref('int_rating') }}
+
+),
+
+signals as (
+
+    select * from {{ ref('int_rating_signal') }}
 
 ),
 
@@ -56,8 +64,18 @@ defaults as (
 
     select
         (body #>> '{rating, window_h}')::numeric as window_hours,
-        (body #>> '{rating, max_per_customer_agent}')::integer as most_per_customer_and_agent
+        (body #>> '{rating, max_per_customer_agent}')::integer as most_per_customer_and_agent,
+        (body #>> '{rating, min_seconds}')::numeric as least_seconds,
+        (body #>> '{rating, fast_share_exclude}')::numeric as most_fast_share
     from ({{ current_config('defaults') }}) as current_defaults
+
+),
+
+disputed as (
+
+    select row_key
+    from {{ ref('int_row_exclusion') }}
+    where row_kind = 'rating'
 
 ),
 
@@ -65,10 +83,26 @@ defaults as (
 keyed as (
 
     select
-        *,
-        source_id || ':' || rating_id as rating_key,
-        coalesce(contact_source_id, source_id) || ':' || conversation_id as conversation_key
+        ratings.source_id,
+        ratings.conversation_id,
+        ratings.instrument_account,
+        ratings.answered_at,
+        ratings.agent_key,
+        ratings.customer_key,
+        ratings.reason_code,
+        ratings.source_id || ':' || ratings.rating_id as rating_key,
+        coalesce(ratings.contact_source_id, ratings.source_id) || ':' || ratings.conversation_id as conversation_key,
+        -- Of a rating that was raised after contact the first value counts (V8).
+        coalesce(signals.first_value, ratings.rating_value) as rating_value,
+        ratings.rating_value as last_value,
+        signals.first_value is not null as is_raised,
+        signals.answer_seconds,
+        coalesce(signals.is_before_last_message, false) as is_before_last_message,
+        signals.begging_excerpt,
+        coalesce(signals.is_straight_lined, false) as is_straight_lined
     from ratings
+    left join signals
+        on ratings.source_id || ':' || ratings.rating_id = signals.rating_key
 
 ),
 
@@ -84,6 +118,13 @@ linked as (
         credits.team_key,
         coalesce(conversations.customer_key, keyed.customer_key) as customer_key,
         keyed.rating_value,
+        keyed.last_value,
+        keyed.is_raised,
+        keyed.answer_seconds,
+        keyed.begging_excerpt,
+        keyed.is_straight_lined,
+        coalesce(keyed.answer_seconds < defaults.least_seconds, false) or keyed.is_before_last_message as is_fast,
+        defaults.most_fast_share,
         keyed.reason_code,
         keyed.answered_at,
         case
@@ -104,24 +145,21 @@ linked as (
         end as steps_above_worst,
         instruments.scale_maximum - instruments.scale_minimum as scale_steps,
         instruments.product_reasons @> to_jsonb(keyed.reason_code) as is_product_reason,
-        -- Order of the rules is fixed: no service, outside the window, staff (reliability.md 2).
-        case
-            when
-                instruments.kind <> 'nps'
-                and credits.agent_key is null
-                and (keyed.conversation_id is not null or keyed.agent_key is null)
-                then 'V9'
-            when
-                instruments.kind <> 'nps'
-                and keyed.conversation_id is not null
-                and (
-                    conversations.conversation_key is null
-                    or keyed.answered_at
-                    > conversations.ended_at + make_interval(hours => defaults.window_hours::integer)
-                )
-                then 'V7'
-            when staff.staff_key is not null then 'V3'
-        end as row_rule
+        instruments.kind <> 'nps'
+        and credits.agent_key is null
+        and (keyed.conversation_id is not null or keyed.agent_key is null) as is_unserved,
+        instruments.kind <> 'nps'
+        and keyed.conversation_id is not null
+        and (
+            conversations.conversation_key is null
+            or coalesce(
+                keyed.answered_at
+                > conversations.ended_at + make_interval(hours => defaults.window_hours::integer),
+                false
+            )
+        ) as is_outside,
+        staff.staff_key is not null as is_staff,
+        disputed.row_key is not null as is_disputed
     from keyed
     inner join instruments
         on keyed.source_id = instruments.source_id and keyed.instrument_account = instruments.account
@@ -133,6 +171,24 @@ linked as (
         on keyed.conversation_key = credits.conversation_key
     left join staff
         on coalesce(conversations.customer_key, keyed.customer_key) = staff.staff_key
+    left join disputed
+        on keyed.rating_key = disputed.row_key
+
+),
+
+-- What a dispute took out stands for nothing. Then the order of the rules is fixed: no service, outside the window,
+-- staff (reliability.md 2).
+served as (
+
+    select
+        *,
+        case
+            when is_disputed then 'disputed'
+            when is_unserved then 'V9'
+            when is_outside then 'V7'
+            when is_staff then 'V3'
+        end as row_rule
+    from linked
 
 ),
 
@@ -150,7 +206,7 @@ once_per_conversation as (
                 ) > 1
                 then 'V1'
         end as conversation_rule
-    from linked
+    from served
 
 ),
 
@@ -176,9 +232,54 @@ twice_per_customer as (
                     order by once_per_conversation.answered_at, once_per_conversation.rating_key
                 ) > defaults.most_per_customer_and_agent
                 then 'V2'
-        end as exclusion_rule
+        end as customer_rule,
+        once_per_conversation.business_date
+        between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date as is_in_period
     from once_per_conversation
     cross join defaults
+
+),
+
+-- Too fast answers speak against an agent's ratings only when they are many; what fell out before does not count.
+timed as (
+
+    select
+        *,
+        case
+            when is_fast and is_in_period and customer_rule is null
+                then
+                    count(*) filter (where is_fast and customer_rule is null and is_in_period) over of_agent
+                    / count(*) filter (where customer_rule is null and is_in_period) over of_agent::numeric
+        end as fast_share
+    from twice_per_customer
+    window of_agent as (partition by agent_key, instrument_kind)
+
+),
+
+ruled as (
+
+    select
+        *,
+        coalesce(fast_share > most_fast_share, false) as is_fast_excluded,
+        case
+            when customer_rule is not null then customer_rule
+            when coalesce(fast_share > most_fast_share, false) then 'V4'
+            when begging_excerpt is not null then 'V5'
+            when is_straight_lined then 'V10'
+        end as exclusion_rule,
+        array_remove(array[
+            case when is_unserved then 'V9' end,
+            case when is_outside then 'V7' end,
+            case when is_staff then 'V3' end,
+            case when is_raised then 'V8' end,
+            case when conversation_rule = 'V1' then 'V1' end,
+            case when customer_rule = 'V2' then 'V2' end,
+            case when is_fast then 'V4' end,
+            case when begging_excerpt is not null then 'V5' end,
+            case when is_product_reason then 'V6' end,
+            case when is_straight_lined then 'V10' end
+        ], null) as rule_ids
+    from timed
 
 )
 
@@ -195,7 +296,9 @@ select
             then coalesce(ratings.team_key, teams.team_key, 'unassigned')
     end as team_key,
     ratings.customer_key,
+    ratings.agent_key as served_agent_key,
     ratings.rating_value,
+    ratings.last_value,
     trim_scale(case ratings.instrument_kind
         when 'csat' then 1 + 4 * ratings.steps_above_worst / ratings.scale_steps::numeric
         when 'ces' then 1 + 6 * ratings.steps_above_worst / ratings.scale_steps::numeric
@@ -210,8 +313,13 @@ select
     ratings.answered_at,
     ratings.exclusion_rule,
     ratings.exclusion_rule is null as is_valid_for_score,
+    ratings.rule_ids,
+    ratings.is_fast_excluded,
+    ratings.fast_share,
+    ratings.answer_seconds,
+    ratings.begging_excerpt,
     ratings.business_date
-from twice_per_customer as ratings
+from ruled as ratings
 left join teams
     on
         ratings.team_key is null

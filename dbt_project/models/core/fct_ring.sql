@@ -72,6 +72,11 @@ select
     credited.agent_key,
     coalesce(teams.team_key, 'unassigned') as team_key,
     credited.is_answered,
+    row_number() over (
+        partition by credited.callid, credited.source_id, credited.agent_key
+        order by credited.is_answered desc, credited.ring_number asc
+    ) = 1
+    and not credited.is_answered as is_missed_call,
     credited.started_at,
     credited.ring_seconds,
     {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date

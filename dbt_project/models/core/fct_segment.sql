@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['conversation_key'], dates=['business_date', 'conversation_date']) }}
+
 with segments as (
 
     select * from {{ ref('int_segment') }}
@@ -139,10 +141,16 @@ select
     credited.active_seconds,
     credited.customer_message_count,
     credited.agent_message_count,
-    credited.is_response_due,
+    credited.is_response_due
+    and (
+        parameters.hours_mode is distinct from 'window'
+        or ({{ in_service_window('credited.conversation_started_at', 'site', 'parameters') }})
+    ) as is_response_due,
     case
         when credited.first_own_message_at is not null
-            then {{ duration_seconds('credited.assigned_at', 'credited.first_own_message_at', 'duty') }}::bigint
+            then (
+                {{ duration_seconds('credited.assigned_at', 'credited.first_own_message_at', 'duty', 'parameters') }}
+            )::bigint
     end as assignment_response_seconds,
     credited.first_own_message_at is not null and not duty.is_on_duty as is_reply_outside_roster,
     case when credited.ended_at is not null then credited.accept_delay_seconds end as accept_delay_seconds,

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['conversation_key'], dates=['business_date', 'conversation_date']) }}
+
 with turns as (
 
     select
@@ -72,6 +74,7 @@ credited as (
         conversations.ended_at is not null and not conversations.is_bot_only as is_due,
         replied.conversation_key is not null as is_reply_timed,
         replied.business_date,
+        turns.segment_number,
         case
             when turns.replied_at is not null
                 then coalesce(
@@ -120,12 +123,18 @@ select
     credited.clock_start_at,
     credited.replied_at,
     case
-        when credited.is_reply_timed
-            then {{ duration_seconds('credited.clock_start_at', 'credited.replied_at', 'duty') }}::bigint
+        when
+            credited.is_reply_timed
+            and (
+                parameters.hours_mode is distinct from 'window'
+                or ({{ in_service_window('credited.asked_at', 'site', 'parameters') }})
+            )
+            then {{ duration_seconds('credited.clock_start_at', 'credited.replied_at', 'duty', 'parameters') }}::bigint
     end as response_seconds,
     credited.is_reply_timed and not duty.is_on_duty as is_reply_outside_roster,
     credited.is_due
     and {{ in_service_window('credited.asked_at', 'site', 'parameters') }} as is_reply_due,
+    credited.segment_number,
     credited.conversation_date,
     credited.business_date
 from credited

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['conversation_key'], dates=['assigned_date', 'ended_date']) }}
+
 with segments as (
 
     select * from {{ ref('fct_segment') }}
@@ -14,9 +16,9 @@ visitors as (
 
 ),
 
-site as (
+parameters as (
 
-    select * from {{ ref('stg_cfg__site') }}
+    select * from {{ ref('stg_cfg__parameter_range') }}
 
 ),
 
@@ -57,12 +59,13 @@ select
     units.is_effective,
     not units.is_effective
     and coalesce(
-        visitors.visitor_left_at - units.assigned_at < make_interval(secs => site.short_abandon_seconds), false
+        extract(epoch from visitors.visitor_left_at - units.assigned_at) < parameters.short_abandon_seconds, false
     ) as is_left_at_once,
     units.assigned_date,
     units.ended_date,
     units.effective_date
 from units
-cross join site
+left join parameters
+    on coalesce(units.assigned_date, units.ended_date) between parameters.valid_from and parameters.valid_to
 left join visitors
     on units.conversation_key = visitors.conversation_key

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['conversation_key'], dates=['business_date']) }}
+
 with units as (
 
     select * from {{ ref('fct_unit_assignment') }}

@@ -1,3 +1,5 @@
+{{ moves(marks={'team': 'agent_key'}, days=['valid_from', 'valid_to']) }}
+
 with assignments as (
 
     select

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'callid']) }}
+
 with events as (
 
     select

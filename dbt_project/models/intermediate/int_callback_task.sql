@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['source_id', 'callback_id'], 'unique': true}]) }}
+{{ moves(key=['conversation_key']) }}
 
 select
     source_id,

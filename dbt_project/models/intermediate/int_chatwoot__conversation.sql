@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id'], is_number=true) }}
+
 with conversations as (
 
     select * from {{ ref('stg_chatwoot__conversation') }}
@@ -156,6 +158,7 @@ select
     bot_message_count > 0 as has_bot,
     is_bot_only,
     bot_message_count,
+    bot_message_count > 0 and first_customer_message_at is not null as has_bot_question,
     case
         when bot_message_count = 0 then null
         when is_bot_only then false

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id'], is_number=true) }}
+
 with conversations as (
 
     select * from {{ ref('stg_chatwoot__conversation') }}

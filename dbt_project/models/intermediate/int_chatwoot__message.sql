@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id'], is_number=true) }}
+
 with messages as (
 
     select

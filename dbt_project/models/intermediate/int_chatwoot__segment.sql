@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id'], is_number=true) }}
+
 with changes as (
 
     select * from {{ ref('int_chatwoot__owner_change') }}

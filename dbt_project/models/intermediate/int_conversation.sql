@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id']) }}
+
 with visits as (
 
     select * from {{ ref('int_asterisk__queue_visit') }}
@@ -75,6 +77,7 @@ voice as (
         false as has_bot,
         false as is_bot_only,
         0::bigint as bot_message_count,
+        false as has_bot_question,
         null::boolean as is_left_before_second_answer,
         null::bigint as bot_question_count,
         null::bigint as bot_hit_count,
@@ -105,6 +108,7 @@ chat as (
         chats.has_bot,
         chats.is_bot_only,
         chats.bot_message_count,
+        chats.has_bot_question,
         null::boolean as is_left_before_second_answer,
         null::bigint as bot_question_count,
         null::bigint as bot_hit_count,
@@ -145,6 +149,7 @@ desk as (
         has_bot,
         is_bot_only,
         bot_message_count,
+        has_bot_question,
         is_left_before_second_answer,
         null::bigint as bot_question_count,
         null::bigint as bot_hit_count,

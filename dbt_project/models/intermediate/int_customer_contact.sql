@@ -2,6 +2,7 @@
     {'columns': ['customer_key', 'started_at']},
     {'columns': ['conversation_key'], 'unique': true}
 ]) }}
+{{ moves('conversation', key=['conversation_key'], customer='customer_key', marks={'customer': 'customer_key'}) }}
 
 with conversations as (
 

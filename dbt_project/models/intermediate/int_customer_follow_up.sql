@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['conversation_key'], 'unique': true}]) }}
+{{ moves('customer', key=['conversation_key'], customer='customer_key') }}
 
 with contacts as (
 

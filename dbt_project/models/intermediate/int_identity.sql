@@ -1,3 +1,5 @@
+{{ moves(marks={'identity': "source_id || ':' || account"}, days=['valid_from', 'valid_to']) }}
+
 with identities as (
 
     select

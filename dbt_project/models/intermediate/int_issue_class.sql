@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['conversation_key'], 'unique': true}]) }}
+{{ moves(key=['conversation_key']) }}
 
 with labels as (
 

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['conversation_key']) }}
+
 select
     conversation_key,
     channel,

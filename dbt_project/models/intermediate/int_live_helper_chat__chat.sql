@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'chat_id'], is_number=true) }}
+
 with chats as (
 
     select * from {{ ref('stg_live_helper_chat__chat') }}
@@ -71,5 +73,6 @@ select
     first_human_message_at,
     has_bot,
     has_bot and user_id = 0 as is_bot_only,
-    case when has_bot then bot_message_count else 0 end as bot_message_count
+    case when has_bot then bot_message_count else 0 end as bot_message_count,
+    has_bot and first_customer_message_at is not null as has_bot_question
 from dated

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'chat_id'], is_number=true) }}
+
 with chats as (
 
     select * from {{ ref('int_live_helper_chat__chat') }}

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id']) }}
+
 with messages as (
 
     select * from {{ ref('stg_live_helper_chat__message') }}

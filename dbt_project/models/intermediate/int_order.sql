@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['order_key'], 'unique': true}, {'columns': ['customer_key', 'paid_at']}]) }}
+{{ moves(customer='customer_key', marks={'customer': 'customer_key'}) }}
 
 with orders as (
 

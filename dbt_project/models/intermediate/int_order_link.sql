@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['order_key'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['order_key', 'agent_key'], 'unique': true}]) }}
 
 with orders as (
 
@@ -21,6 +21,18 @@ outcomes as (
 
 ),
 
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
+
+),
+
+site as (
+
+    select * from {{ ref('stg_cfg__site') }}
+
+),
+
 -- Of two days on which the customer asked, the later one led to the payment.
 asked as (
 
@@ -40,7 +52,7 @@ asked as (
 
 ),
 
-credited as (
+served as (
 
     select
         asked.order_key,
@@ -48,19 +60,46 @@ credited as (
         outcomes.conversation_key,
         outcomes.agent_key,
         outcomes.team_key,
+        coalesce(parameters.order_credit, 'last_human') as order_credit,
         row_number() over (
             partition by asked.order_key
             order by outcomes.ended_at desc, outcomes.conversation_key desc
-        ) as outcome_rank
+        ) as last_rank,
+        row_number() over (
+            partition by asked.order_key
+            order by outcomes.ended_at, outcomes.conversation_key
+        ) as first_rank,
+        row_number() over (
+            partition by asked.order_key, outcomes.agent_key
+            order by outcomes.ended_at desc, outcomes.conversation_key desc
+        ) as agent_rank
     from asked
+    cross join site
+    inner join parameters
+        on {{ local_date('asked.paid_at', 'site') }} between parameters.valid_from and parameters.valid_to
     inner join outcomes
         on
             asked.customer_key = outcomes.customer_key
             and outcomes.ended_at between asked.first_ended_at and asked.paid_at
     where asked.enquiry_rank = 1
 
+),
+
+credited as (
+
+    select
+        *,
+        count(*) over (partition by order_key) as agent_count,
+        row_number() over (partition by order_key order by last_rank) as place
+    from served
+    where
+        (order_credit = 'last_human' and last_rank = 1)
+        or (order_credit = 'first' and first_rank = 1)
+        or (order_credit = 'shared' and agent_rank = 1)
+
 )
 
+-- What does not divide goes to the last person, so that the parts of an order add up to it.
 select
     orders.order_key,
     orders.customer_key,
@@ -68,12 +107,12 @@ select
     credited.conversation_key,
     credited.agent_key,
     credited.team_key,
+    trim_scale({{ equal_part('1::numeric', 'credited') }}) as order_share,
     orders.paid_at,
-    orders.amount_fen,
+    {{ equal_part('orders.amount_fen', 'credited') }} as amount_fen,
     orders.refunded_at,
-    orders.refunded_fen,
+    {{ equal_part('orders.refunded_fen', 'credited') }} as refunded_fen,
     orders.is_new_business
 from credited
 inner join orders
     on credited.order_key = orders.order_key
-where credited.outcome_rank = 1

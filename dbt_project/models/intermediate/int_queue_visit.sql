@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id']) }}
+
 with visits as (
 
     select * from {{ ref('int_asterisk__queue_visit') }}

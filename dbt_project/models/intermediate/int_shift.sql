@@ -1,6 +1,14 @@
+{{ moves(marks={'shift': 'agent_key'}, days=['shift_date', 'shift_date']) }}
+
 with site as (
 
     select * from {{ ref('stg_cfg__site') }}
+
+),
+
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
 
 ),
 
@@ -208,8 +216,11 @@ select
     placed.basis,
     coalesce(leave_days.is_full_day, false) as is_on_leave,
     leave_days.leave_date is not null and not leave_days.is_full_day as is_on_half_leave,
-    leave_days.is_paid as is_leave_paid
+    leave_days.is_paid as is_leave_paid,
+    coalesce(parameters.shift_day_mode = 'split', false) as is_split
 from placed
+inner join parameters
+    on placed.shift_date between parameters.valid_from and parameters.valid_to
 left join leave_days
     on
         placed.employee_number = leave_days.employee_number

@@ -1,3 +1,5 @@
+{{ moves(key=['source_id', 'conversation_id']) }}
+
 with legs as (
 
     select * from {{ ref('stg_asterisk__cdr') }}

@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['source_id', 'conversation_id']) }}
+
 with messages as (
 
     select * from {{ ref('int_message') }}

@@ -15,6 +15,7 @@ staged as (
         agent_key,
         team_key,
         business_date,
+        credit_share,
         not is_after_sales as is_enquiry,
         not is_after_sales and is_matured as is_matured,
         is_converted and is_matured as is_converted,
@@ -36,11 +37,11 @@ pooled as (
             agent_key, team_key, case when grouping(agent_key) = 1 and grouping(team_key) = 1 then 'site' end
         ) as unit_key,
         business_date,
-        count(*) as asked_count,
-        count(*) filter (where is_enquiry) as enquiry_count,
-        count(*) filter (where is_matured) as matured_count,
-        count(*) filter (where is_converted) as converted_count,
-        count(*) filter (where is_kept) as kept_count
+        coalesce(sum(credit_share), 0) as asked_count,
+        coalesce(sum(credit_share) filter (where is_enquiry), 0) as enquiry_count,
+        coalesce(sum(credit_share) filter (where is_matured), 0) as matured_count,
+        coalesce(sum(credit_share) filter (where is_converted), 0) as converted_count,
+        coalesce(sum(credit_share) filter (where is_kept), 0) as kept_count
     from staged
     group by grouping sets (
         (enquiry_kind, agent_key, business_date),

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with exemptions as (
 
     select * from {{ ref('fct_exemption') }}

@@ -1,4 +1,6 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_agent_time': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('fct_agent_time') }}
@@ -16,6 +18,8 @@ credited as (
         case when has_sign_in then signed_in_seconds end as online_seconds,
         case when has_sign_in then talk_seconds + acw_seconds end as busy_seconds,
         case when has_sign_in then talk_seconds + acw_seconds + ready_seconds end as productive_seconds,
+        case when has_sign_in and (parameters.utilization_base is distinct from 'paid' or paid_seconds is not null) then talk_seconds + acw_seconds + ready_seconds end as utilized_seconds,
+        case when has_sign_in then case parameters.utilization_base when 'paid' then paid_seconds else signed_in_seconds end end as utilization_base_seconds,
         case when true then efficient_seconds end as efficient_seconds,
         case when has_sign_in then scheduled_seconds end as efficiency_scheduled_seconds,
         case when has_sign_in and scheduled_seconds is not null then 1 end as efficiency_days,
@@ -24,6 +28,8 @@ credited as (
         case when true then scheduled_seconds end as scheduled_seconds,
         case when scheduled_seconds is not null then 1 end as scheduled_days
     from rows
+    inner join {{ ref('stg_cfg__parameter_range') }} as parameters
+        on rows.business_date between parameters.valid_from and parameters.valid_to
 
 ),
 
@@ -46,6 +52,8 @@ pooled as (
         coalesce(sum(online_seconds), 0)::numeric as online_seconds,
         coalesce(sum(busy_seconds), 0)::numeric as busy_seconds,
         coalesce(sum(productive_seconds), 0)::numeric as productive_seconds,
+        coalesce(sum(utilized_seconds), 0)::numeric as utilized_seconds,
+        coalesce(sum(utilization_base_seconds), 0)::numeric as utilization_base_seconds,
         coalesce(sum(efficient_seconds), 0)::numeric as efficient_seconds,
         coalesce(sum(efficiency_scheduled_seconds), 0)::numeric as efficiency_scheduled_seconds,
         coalesce(sum(efficiency_days), 0)::numeric as efficiency_days,
@@ -76,6 +84,8 @@ cross join lateral (
     ('online_seconds', false, pooled.online_seconds),
     ('busy_seconds', false, pooled.busy_seconds),
     ('productive_seconds', false, pooled.productive_seconds),
+    ('utilized_seconds', false, pooled.utilized_seconds),
+    ('utilization_base_seconds', false, pooled.utilization_base_seconds),
     ('efficient_seconds', false, pooled.efficient_seconds),
     ('efficiency_scheduled_seconds', false, pooled.efficiency_scheduled_seconds),
     ('efficiency_days', false, pooled.efficiency_days),

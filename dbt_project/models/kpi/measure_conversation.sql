@@ -1,4 +1,6 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_conversation': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('fct_conversation') }}
@@ -14,9 +16,9 @@ credited as (
         case when is_first_response_due then 1 end as first_responses_due,
         case when is_first_response_due and first_response_seconds <= parameters.first_response_limit_seconds then 1 end as first_responses_in_time,
         case when is_first_response_due and first_response_seconds is not null then 1 end as first_responses,
-        case when is_first_response_due then first_response_seconds end as first_response_seconds,
-        case when has_customer_message and is_in_service_window then 1 end as conversations_to_reply,
-        case when has_customer_message and is_in_service_window and is_replied then 1 end as conversations_replied,
+        case when is_first_response_due then customer_response_seconds end as first_response_seconds,
+        case when is_reply_expected and is_in_service_window then 1 end as conversations_to_reply,
+        case when is_reply_expected and is_in_service_window and is_reply_given then 1 end as conversations_replied,
         case when true then 1 end as conversations_started,
         case when is_bot_only then 1 end as conversations_bot_only,
         case when not is_bot_only then 1 end as conversations_with_people,

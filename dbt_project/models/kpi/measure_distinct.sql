@@ -1,4 +1,9 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('range', counts={
+    'fct_unit_conversation': 'business_date',
+    'fct_order_link': 'business_date'
+}, dates=['period_start']) }}
+
 with credited as (
 
     select
@@ -84,7 +89,7 @@ ranged as (
             case when daily.business_date between period.period_start and period.period_end then period.period_start end
         )
     ) as range (period_kind, period_start)
-    where range.period_start is not null
+    where range.period_start is not null {{ and_is_dirty_range('range.period_kind', 'range.period_start') }}
 
 )
 

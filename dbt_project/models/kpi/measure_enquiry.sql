@@ -1,4 +1,6 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_enquiry': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('fct_enquiry') }}
@@ -12,10 +14,10 @@ credited as (
         rows.team_key as team_unit,
         'none' as channel,
         rows.business_date as business_date,
-        case when enquiry_kind = 'presale' and not is_after_sales and is_matured then 1 end as enquiries,
-        case when enquiry_kind = 'presale' and is_converted and is_matured then 1 end as enquiries_converted,
-        case when enquiry_kind = 'new_business' and not is_after_sales and is_matured then 1 end as new_business_enquiries,
-        case when enquiry_kind = 'new_business' and is_converted and is_matured then 1 end as new_business_enquiries_converted
+        case when enquiry_kind = 'presale' and not is_after_sales and is_matured then credit_share end as enquiries,
+        case when enquiry_kind = 'presale' and is_converted and is_matured then credit_share end as enquiries_converted,
+        case when enquiry_kind = 'new_business' and not is_after_sales and is_matured then credit_share end as new_business_enquiries,
+        case when enquiry_kind = 'new_business' and is_converted and is_matured then credit_share end as new_business_enquiries_converted
     from rows
 
 ),

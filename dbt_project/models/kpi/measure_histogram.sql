@@ -1,4 +1,8 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={
+    'fct_conversation': 'business_date'
+}, dates=['business_date']) }}
+
 with credited as (
 
     select

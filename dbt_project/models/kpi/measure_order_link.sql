@@ -1,4 +1,6 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_order_link': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('fct_order_link') }}
@@ -13,7 +15,7 @@ credited as (
         'none' as channel,
         rows.business_date as business_date,
         case when entry_kind = 'sale' then amount_fen end as attributed_sales_fen,
-        case when entry_kind = 'sale' then 1 end as attributed_orders,
+        case when entry_kind = 'sale' then order_share end as attributed_orders,
         case when true then amount_fen end as net_sales_fen
     from rows
 

@@ -1,4 +1,6 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_queue_visit': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('fct_queue_visit') }}
@@ -15,8 +17,8 @@ credited as (
         case when outcome <> 'open' and not is_short_abandon then 1 end as queue_offered,
         case when outcome = 'abandoned' and not is_short_abandon then 1 end as queue_abandoned,
         case when outcome = 'answered' then 1 end as queue_answered,
-        case when outcome = 'answered' and wait_seconds <= service_level_seconds then 1 end as queue_answered_in_time,
-        case when outcome in ('answered', 'abandoned') and not is_short_abandon then 1 end as queue_answered_or_abandoned,
+        case when is_service_level_met then 1 end as queue_answered_in_time,
+        case when is_service_level_due then 1 end as queue_answered_or_abandoned,
         case when outcome = 'answered' then wait_seconds end as queue_wait_seconds,
         case when outcome = 'abandoned' and not is_short_abandon then wait_seconds end as queue_abandon_seconds
     from rows

@@ -1,7 +1,9 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_rating_credit': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
-    select * from {{ ref('fct_rating') }}
+    select * from {{ ref('fct_rating_credit') }}
 
 ),
 
@@ -10,16 +12,17 @@ credited as (
     select
         rows.agent_key as agent_unit,
         rows.team_key as team_unit,
+        rows.site_key as site_unit,
         rows.channel as channel,
         rows.business_date as business_date,
-        case when is_valid_for_score and instrument_kind = 'csat' then 1 end as ratings_valid,
-        case when is_valid_for_score and is_top_box and instrument_kind = 'csat' then 1 end as ratings_top_box,
-        case when is_valid_for_score and is_bottom_box and instrument_kind = 'csat' then 1 end as ratings_bottom_box,
-        case when is_valid_for_score and instrument_kind = 'csat' then rating_points end as rating_points,
-        case when is_valid_for_score and instrument_kind = 'resolved' then 1 end as solved_answers_valid,
-        case when is_valid_for_score and is_top_box and instrument_kind = 'resolved' then 1 end as solved_answers_top_box,
-        case when is_valid_for_score and instrument_kind = 'ces' then 1 end as effort_answers_valid,
-        case when is_valid_for_score and instrument_kind = 'ces' then rating_points end as effort_points
+        case when is_valid_for_score and instrument_kind = 'csat' then credit_share end as ratings_valid,
+        case when is_valid_for_score and is_top_box and instrument_kind = 'csat' then credit_share end as ratings_top_box,
+        case when is_valid_for_score and is_bottom_box and instrument_kind = 'csat' then credit_share end as ratings_bottom_box,
+        case when is_valid_for_score and instrument_kind = 'csat' then rating_points * credit_share end as rating_points,
+        case when is_valid_for_score and instrument_kind = 'resolved' then credit_share end as solved_answers_valid,
+        case when is_valid_for_score and is_top_box and instrument_kind = 'resolved' then credit_share end as solved_answers_top_box,
+        case when is_valid_for_score and instrument_kind = 'ces' then credit_share end as effort_answers_valid,
+        case when is_valid_for_score and instrument_kind = 'ces' then rating_points * credit_share end as effort_points
     from rows
 
 ),
@@ -30,12 +33,12 @@ pooled as (
         case
             when grouping(agent_unit) = 0 then 'agent'
             when grouping(team_unit) = 0 then 'team'
-            else 'site'
+            when grouping(site_unit) = 0 then 'site'
         end as unit_kind,
         coalesce(
             agent_unit,
             team_unit,
-            case when grouping(agent_unit) = 1 and grouping(team_unit) = 1 then 'site' end
+            site_unit
         ) as unit_key,
         channel,
         business_date,
@@ -51,7 +54,7 @@ pooled as (
     group by grouping sets (
         (agent_unit, channel, business_date),
         (team_unit, channel, business_date),
-        (channel, business_date)
+        (site_unit, channel, business_date)
     )
 
 )

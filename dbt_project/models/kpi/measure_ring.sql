@@ -1,4 +1,6 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_ring': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('fct_ring') }}
@@ -13,6 +15,7 @@ credited as (
         rows.channel as channel,
         rows.business_date as business_date,
         case when (is_answered or ring_seconds >= parameters.ring_cycle_seconds * parameters.rings_allowed) then 1 end as rings,
+        case when is_missed_call and parameters.acw_denominator = 'all' then 1 end as calls_rung_unanswered,
         case when is_answered then 1 end as rings_answered,
         case when is_answered and ring_seconds <= parameters.ring_cycle_seconds * parameters.rings_allowed then 1 end as rings_answered_in_time
     from rows
@@ -37,6 +40,7 @@ pooled as (
         channel,
         business_date,
         coalesce(sum(rings), 0)::numeric as rings,
+        coalesce(sum(calls_rung_unanswered), 0)::numeric as calls_rung_unanswered,
         coalesce(sum(rings_answered), 0)::numeric as rings_answered,
         coalesce(sum(rings_answered_in_time), 0)::numeric as rings_answered_in_time
     from credited
@@ -59,6 +63,7 @@ from pooled
 cross join lateral (
     values
     ('rings', false, pooled.rings),
+    ('calls_rung_unanswered', false, pooled.calls_rung_unanswered),
     ('rings_answered', false, pooled.rings_answered),
     ('rings_answered_in_time', false, pooled.rings_answered_in_time)
 ) as measured (measure_id, is_level, measure_value)

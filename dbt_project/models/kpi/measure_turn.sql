@@ -1,4 +1,6 @@
 -- Generated from config/ by `kefu config generate`; edit config/measures/ or config/parameters.yml instead.
+{{ moves('date', counts={'fct_turn': 'business_date'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('fct_turn') }}
@@ -12,9 +14,11 @@ credited as (
         rows.team_key as team_unit,
         rows.channel as channel,
         rows.business_date as business_date,
-        case when response_seconds is not null then 1 end as turns_answered,
-        case when true then response_seconds end as turn_response_seconds
+        case when response_seconds is not null and parameters.art_mode is distinct from 'session_mean' then 1 end as turns_answered,
+        case when parameters.art_mode is distinct from 'session_mean' then response_seconds end as turn_response_seconds
     from rows
+    inner join {{ ref('stg_cfg__parameter_range') }} as parameters
+        on rows.business_date between parameters.valid_from and parameters.valid_to
 
 ),
 

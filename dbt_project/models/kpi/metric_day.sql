@@ -1,6 +1,9 @@
 {{ config(indexes=[
     {'columns': ['metric_id', 'metric_version', 'unit_kind', 'unit_key', 'channel', 'business_date'], 'unique': true}
 ]) }}
+{{ moves(
+    'date', counts={'measure_day': 'business_date'}, also={'exempt_day': 'business_date'}, dates=['business_date']
+) }}
 
 with measures as (
 
@@ -20,7 +23,18 @@ scopes as (
 
 ),
 
-exempt as (
+-- Two looks into one table: read in one place, PostgreSQL would keep it without its statistics.
+everybody as (
+
+    select
+        metric_id,
+        business_date
+    from {{ ref('exempt_day') }}
+    where unit_kind = 'all'
+
+),
+
+own as (
 
     select * from {{ ref('exempt_day') }}
 
@@ -77,12 +91,11 @@ select
         when everybody.metric_id is null and own.metric_id is null then coalesce(pooled.n, 0) else 0
     end::numeric as n
 from pooled
-left join exempt as everybody
+left join everybody
     on
-        everybody.unit_kind = 'all'
-        and pooled.metric_id = everybody.metric_id
+        pooled.metric_id = everybody.metric_id
         and pooled.business_date = everybody.business_date
-left join exempt as own
+left join own
     on
         pooled.unit_kind = own.unit_kind
         and pooled.unit_key = own.unit_key

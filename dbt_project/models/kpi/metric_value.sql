@@ -1,3 +1,7 @@
+{{ moves('range', counts={
+    'metric_day': 'business_date', 'measure_histogram': 'business_date', 'measure_distinct': 'period_start'
+}, also={'exempt_day': 'business_date'}, covers=['int_agent_team'], period_marks=['team'], clock=true) }}
+
 with days as (
 
     select * from {{ ref('metric_day') }}
@@ -133,7 +137,7 @@ ranges as (
                 period.period_end
             )
         ) as span (period_kind, period_start, period_end)
-    where span.period_start is not null
+    where span.period_start is not null {{ and_is_dirty_range('span.period_kind', 'span.period_start') }}
 
 ),
 

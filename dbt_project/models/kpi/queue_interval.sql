@@ -1,3 +1,5 @@
+{{ moves('date', counts={'fct_queue_visit': 'business_date'}) }}
+
 with visits as (
 
     select * from {{ ref('fct_queue_visit') }}
@@ -14,6 +16,8 @@ select
     (count(*) filter (where outcome = 'answered'))::bigint as answered_count,
     (count(*) filter (where outcome = 'answered' and wait_seconds <= service_level_seconds))::bigint
         as answered_in_time_count,
+    (count(*) filter (where is_service_level_due))::bigint as service_level_due_count,
+    (count(*) filter (where is_service_level_met))::bigint as service_level_met_count,
     (count(*) filter (where outcome = 'abandoned' and not is_short_abandon))::bigint as abandoned_count,
     (count(*) filter (where is_short_abandon))::bigint as short_abandoned_count,
     (count(*) filter (where outcome = 'open'))::bigint as open_count,

@@ -273,7 +273,100 @@ first_words as (
 
 ),
 
+-- What the server's statistics say when it is asked over HTTP; a day that still goes on is not compared.
+statistics as (
+
+    select
+        asked.source_id,
+        asked.user_id::text as agent_account,
+        asked.day_start,
+        asked.day_end,
+        asked.chat_count,
+        asked.participation_count,
+        {{ local_date('asked.day_start', 'site') }} as business_date
+    from {{ ref('stg_live_helper_chat__agent_statistic') }} as asked
+    cross join site
+    inner join chat_horizon
+        on asked.source_id = chat_horizon.source_id and asked.day_end <= chat_horizon.seen_until
+
+),
+
+statistic_days as (
+
+    select
+        source_id,
+        day_start,
+        day_end,
+        business_date
+    from statistics
+    group by source_id, day_start, day_end, business_date
+
+),
+
 chats as (
+
+    select
+        'statistic_by_owner' as rule_id,
+        conversations.source_id,
+        'account' as unit_kind,
+        segments.agent_account as unit_key,
+        statistic_days.business_date,
+        'ours' as side,
+        1::numeric as amount
+    from statistic_days
+    inner join conversations
+        on
+            statistic_days.source_id = conversations.source_id
+            and statistic_days.day_start <= conversations.started_at
+            and statistic_days.day_end > conversations.started_at
+    inner join segments
+        on conversations.conversation_key = segments.conversation_key
+    where segments.rank_from_end = 1
+
+    union all
+
+    select
+        'statistic_by_owner' as rule_id,
+        source_id,
+        'account' as unit_kind,
+        agent_account as unit_key,
+        business_date,
+        'theirs' as side,
+        chat_count as amount
+    from statistics
+
+    union all
+
+    select
+        'statistic_by_operator' as rule_id,
+        our_operators.source_id,
+        'account' as unit_kind,
+        our_operators.agent_account as unit_key,
+        statistic_days.business_date,
+        'ours' as side,
+        1 as amount
+    from statistic_days
+    inner join conversations
+        on
+            statistic_days.source_id = conversations.source_id
+            and statistic_days.day_start <= conversations.started_at
+            and statistic_days.day_end > conversations.started_at
+    inner join our_operators
+        on conversations.conversation_key = our_operators.conversation_key
+
+    union all
+
+    select
+        'statistic_by_operator' as rule_id,
+        source_id,
+        'account' as unit_kind,
+        agent_account as unit_key,
+        business_date,
+        'theirs' as side,
+        participation_count as amount
+    from statistics
+
+    union all
 
     select
         'chats_by_department' as rule_id,

@@ -1,4 +1,5 @@
--- A score is published with grade and interval, or a status says why not; its grade is one of the plan, or the lowest.
+-- A score is shown with grade and interval, or a status says why not; its grade is one of the plan, or the lowest; a
+-- gate only ever lowers it.
 with scores as (
 
     select * from {{ ref('score') }}
@@ -38,8 +39,10 @@ from scores
 left join grades
     on scores.plan_id = grades.plan_id and scores.grade = grades.grade_name
 where
-    (scores.status = 'published') <> (scores.composite is not null)
-    or (scores.status = 'published') <> (scores.composite_unadjusted is not null)
-    or (scores.status = 'published') <> (grades.grade_name is not null)
-    or not coalesce(scores.composite between scores.interval_low and scores.interval_high, true)
+    (scores.status in ('published', 'under_review')) <> (scores.composite is not null)
+    or (scores.composite is not null) <> (scores.composite_unadjusted is not null)
+    or (scores.composite is not null) <> (grades.grade_name is not null)
+    or scores.composite > scores.composite_before_gates
+    or (scores.composite < scores.composite_before_gates and scores.gates_en is null)
+    or not coalesce(scores.composite_before_gates between scores.interval_low and scores.interval_high, true)
     or scores.own_data_weight not between 0 and 100

@@ -1,13 +1,13 @@
--- A published composite is the sum of its stored points, rounded once; every agent of a plan has a score row.
+-- A composite before gates is the sum of the stored points of all stints, rounded once; every agent of a plan has a
+-- score row, and the shares of the stints add up to 1.
 with points as (
 
     select
-        plan_id,
         agent_key,
         round(sum(points) filter (where is_adjusted), 2) as composite,
         round(sum(points) filter (where not is_adjusted), 2) as composite_unadjusted
     from {{ ref('score_component') }}
-    group by plan_id, agent_key
+    group by agent_key
 
 ),
 
@@ -20,24 +20,25 @@ scores as (
 agents as (
 
     select
-        plan_id,
-        agent_key
+        agent_key,
+        sum(stint_share) as all_stints
     from {{ ref('int_plan_agent') }}
+    group by agent_key
 
 )
 
 select
-    agents.plan_id,
     agents.agent_key,
-    scores.composite,
+    scores.composite_before_gates,
     points.composite as sum_of_points
 from agents
 left join scores
-    on agents.plan_id = scores.plan_id and agents.agent_key = scores.agent_key
+    on agents.agent_key = scores.agent_key
 left join points
-    on agents.plan_id = points.plan_id and agents.agent_key = points.agent_key
+    on agents.agent_key = points.agent_key
 where
     scores.agent_key is null
     or points.agent_key is null
-    or scores.composite <> points.composite
+    or agents.all_stints <> 1
+    or scores.composite_before_gates <> points.composite
     or scores.composite_unadjusted <> points.composite_unadjusted

@@ -8,10 +8,12 @@ with components as (
 
 ),
 
-defaults as (
+plans as (
 
-    select (body #>> '{weights, cap}')::numeric as cap
-    from ({{ current_config('defaults') }}) as current_defaults
+    select
+        plan_id,
+        weights_cap as cap
+    from {{ ref('stg_cfg__plan') }}
 
 )
 
@@ -24,10 +26,11 @@ select
     components.weight_factor,
     components.effective_weight
 from components
-cross join defaults
+inner join plans
+    on components.plan_id = plans.plan_id
 where
     -- What rounding to ten decimals leaves over goes to one metric, so the limits hold to nine.
-    components.effective_weight > components.nominal_weight * defaults.cap + 1e-9
+    components.effective_weight > components.nominal_weight * plans.cap + 1e-9
     or (components.na_reason is not null and components.effective_weight > 1e-9)
     or (
         components.is_adjusted

@@ -53,7 +53,7 @@ with counts as (
     select
         'enquiries' as what,
         (select count(*) from {{ ref('int_enquiry') }}) as rows_in,
-        (select count(*) from {{ ref('fct_enquiry') }}) as rows_out
+        (select sum(credit_share) from {{ ref('fct_enquiry') }}) as rows_out
 
     union all
 

@@ -40,4 +40,4 @@ where
     measured.offered is null
     or visits.visits <> measured.offered + visits.open_visits + visits.short_abandons
     or measured.offered <> measured.answered + measured.abandoned + visits.ended_otherwise
-    or measured.answered_or_abandoned <> measured.answered + measured.abandoned
+    or measured.answered_or_abandoned not between measured.answered and measured.answered + measured.abandoned

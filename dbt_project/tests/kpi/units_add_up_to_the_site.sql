@@ -47,6 +47,8 @@ where
         (
             not measures.has_own_site
             and sums.is_positive
+            -- Critics who name nobody are the site's alone and make its balance smaller than that of the teams.
+            and sums.measure_id <> 'recommendation_balance'
             and (sums.of_teams > sums.of_site or sums.of_agents > sums.of_site or sums.of_queues > sums.of_site)
         )
         or (

@@ -1,3 +1,5 @@
+{{ moves(key=['source_id', 'callid']) }}
+
 {{ current_rows(source('raw_asterisk', 'queue_log'), [
     'event_at',
     'second_ordinal',

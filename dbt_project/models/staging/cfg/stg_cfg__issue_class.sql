@@ -8,6 +8,5 @@ select
     object_id as issue_class,
     body #>> '{name, zh}' as name_zh,
     body #>> '{name, en}' as name_en,
-    (body ->> 'is_presale')::boolean as is_presale,
-    (body ->> 'standard_seconds')::bigint as standard_seconds
+    (body ->> 'is_presale')::boolean as is_presale
 from objects

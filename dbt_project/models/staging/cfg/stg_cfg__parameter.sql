@@ -9,5 +9,6 @@ select
     version as parameter_version,
     valid_from,
     valid_to,
-    (body ->> 'value')::numeric as value
+    case when coalesce(body -> 'choices', '{}') = '{}' then (body ->> 'value')::numeric end as value,
+    case when body -> 'choices' <> '{}' then body ->> 'value' end as choice
 from objects

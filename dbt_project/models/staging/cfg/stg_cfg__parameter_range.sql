@@ -50,7 +50,18 @@ select
     max(versions.value) filter (where versions.parameter_id = 'retention_days') as retention_days,
     max(versions.value) filter (where versions.parameter_id = 'reopen_window_days') as reopen_window_days,
     max(versions.value) filter (where versions.parameter_id = 'enquiry_window_days') as enquiry_window_days,
-    max(versions.value) filter (where versions.parameter_id = 'lead_carry_days') as lead_carry_days
+    max(versions.value) filter (where versions.parameter_id = 'lead_carry_days') as lead_carry_days,
+    max(versions.value) filter (where versions.parameter_id = 'short_abandon_seconds') as short_abandon_seconds,
+    max(versions.choice) filter (where versions.parameter_id = 'sl_abandon_mode') as sl_abandon_mode,
+    max(versions.choice) filter (where versions.parameter_id = 'csat_credit') as csat_credit,
+    max(versions.choice) filter (where versions.parameter_id = 'frt_clock_start') as frt_clock_start,
+    max(versions.choice) filter (where versions.parameter_id = 'hours_mode') as hours_mode,
+    max(versions.choice) filter (where versions.parameter_id = 'bot_counts') as bot_counts,
+    max(versions.choice) filter (where versions.parameter_id = 'art_mode') as art_mode,
+    max(versions.choice) filter (where versions.parameter_id = 'utilization_base') as utilization_base,
+    max(versions.choice) filter (where versions.parameter_id = 'acw_denominator') as acw_denominator,
+    max(versions.choice) filter (where versions.parameter_id = 'shift_day_mode') as shift_day_mode,
+    max(versions.choice) filter (where versions.parameter_id = 'order_credit') as order_credit
 from ranges
 inner join versions
     on ranges.valid_from between versions.valid_from and versions.valid_to

@@ -10,7 +10,6 @@ select
     (body ->> 'day_cutover')::interval as day_cutover,
     make_interval(mins => (body ->> 'shift_margin_minutes')::integer) as shift_margin,
     make_interval(days => (body ->> 'stale_close_days')::integer) as stale_close,
-    (body ->> 'short_abandon_seconds')::integer as short_abandon_seconds,
     make_interval(hours => (body ->> 'longest_attendance_hours')::integer) as longest_attendance,
     (body ->> 'acw_cap_seconds')::integer as acw_cap_seconds,
     (body ->> 'idle_gap_seconds')::integer as idle_gap_seconds

@@ -1,3 +1,5 @@
+{{ moves('version', rows=['source_id', 'conversation_id'], key=['source_id', 'conversation_id'], is_number=true) }}
+
 {{ current_rows(source('raw_chatwoot', 'conversation'), [
     'conversation_id',
     'status',

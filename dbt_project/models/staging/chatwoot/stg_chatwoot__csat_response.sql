@@ -1,3 +1,8 @@
+{{ moves(
+    'version', rows=['source_id', 'conversation_id', 'csat_response_id'], key=['source_id', 'conversation_id'],
+    is_number=true
+) }}
+
 {{ current_rows(source('raw_chatwoot', 'csat_response'), [
     'csat_response_id',
     'conversation_id',

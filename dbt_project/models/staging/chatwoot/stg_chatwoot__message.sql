@@ -1,3 +1,7 @@
+{{ moves(
+    'version', rows=['source_id', 'conversation_id', 'message_id'], key=['source_id', 'conversation_id'], is_number=true
+) }}
+
 {{ current_rows(source('raw_chatwoot', 'message'), [
     'message_id',
     'conversation_id',

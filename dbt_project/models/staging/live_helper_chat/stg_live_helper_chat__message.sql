@@ -1,3 +1,5 @@
+{{ moves('version', rows=['source_id', 'chat_id', 'message_id'], key=['source_id', 'chat_id'], is_number=true) }}
+
 {{ current_rows(source('raw_live_helper_chat', 'message'), [
     'message_id',
     'chat_id',

@@ -1,3 +1,5 @@
+{{ moves('version', rows=['source_id', 'chat_id', 'survey_item_id'], key=['source_id', 'chat_id'], is_number=true) }}
+
 {{ current_rows(source('raw_live_helper_chat', 'survey_item'), [
     'survey_item_id',
     'survey_id',

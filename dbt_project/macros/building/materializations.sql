@@ -2,23 +2,34 @@
    comments and rename twice, each in a statement of its own; with hundreds of small models that is most of a build. #}
 {% materialization table, adapter='postgres' %}
     {%- set target = this.incorporate(type='table') -%}
-    {%- set fresh = make_intermediate_relation(target) -%}
+    {%- set rule = patching() -%}
     {{ run_hooks(pre_hooks) }}
-    {% call statement('main') %}
-        drop table if exists {{ fresh }} cascade;
-        create table {{ fresh }} as (
-            {{ sql }}
-        )
-    {% endcall %}
-    {% set foreign = enforce_contract(fresh) %}
-    {% call statement('finish') %}
-        {{ dress_table(fresh, foreign) }}
-        {{ replace_relation(load_cached_relation(this), fresh, target) }}
-    {% endcall %}
+    {% if rule %}
+        {% do patch(target, rule) %}
+    {% else %}
+        {% set fresh = make_intermediate_relation(target) %}
+        {% set existing = load_cached_relation(this) %}
+        {% call statement('main') %}
+            {{ more_memory() }}
+            drop table if exists {{ fresh }} cascade;
+            create table {{ fresh }} as (
+                {{ sql }}
+            )
+        {% endcall %}
+        {% set foreign = enforce_contract(fresh) %}
+        {% call statement('finish') %}
+            {{ dress_table(fresh, foreign) }}
+            {{ tell_changes(existing, fresh) }}
+            {{ replace_relation(existing, fresh, target) }}
+        {% endcall %}
+    {% endif %}
     {{ run_hooks(post_hooks) }}
     {% do adapter.commit() %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
+
+{# Sums by unit, day and measure stay in memory instead of being written out and read again. #}
+{% macro more_memory() %}set local work_mem = '128MB';{% endmacro %}
 
 {% materialization view, adapter='postgres' %}
     {%- set target = this.incorporate(type='view') -%}
@@ -77,7 +88,7 @@
     {%- if alterations %}
         alter table {{ relation }} {{ alterations | join(', ') }};
     {%- endif %}
-    {%- for index in config.get('indexes', []) %}
+    {%- for index in config.get('indexes', []) + patch_indexes(config.get('indexes', [])) %}
         create {{ 'unique ' if index.unique }}index on {{ relation }}
         {{ 'using ' ~ index.type if index.type }} ({{ index.columns | join(', ') }});
     {%- endfor %}

@@ -55,6 +55,17 @@ visits as (
 
 ),
 
+outcomes as (
+
+    select
+        conversation_key,
+        issue_class,
+        not is_repeated as is_solved,
+        sentiment_last < 0 as is_negative
+    from {{ ref('fct_outcome') }}
+
+),
+
 agents as (
 
     select * from {{ ref('int_plan_agent') }}
@@ -78,7 +89,10 @@ select
     answers.conversation_key is not null as is_answered,
     visits.wait_seconds,
     extract(epoch from conversations.ended_at - conversations.started_at)::bigint as duration_seconds,
-    segments.is_transferred
+    segments.is_transferred,
+    outcomes.issue_class,
+    outcomes.is_solved,
+    outcomes.is_negative
 from credits
 inner join conversations
     on credits.conversation_key = conversations.conversation_key
@@ -95,6 +109,8 @@ left join answers
     on credits.conversation_key = answers.conversation_key
 left join visits
     on credits.conversation_key = visits.conversation_key
+left join outcomes
+    on credits.conversation_key = outcomes.conversation_key
 where
     credits.business_date between period.period_start and period.period_end
     and not {{ is_exempt('csat_rate', 'credits.agent_key', 'credits.business_date') }}

@@ -1,0 +1,454 @@
+{# The live line moves forward by what changed (DESIGN 4.3). `base_cut` is the data cut of the finished build it goes on
+   from; without it, and in every close, all models are built in full. What is dirty stands in the table of int_dirty
+   until a build has finished; rows whose key is dirty are deleted and inserted again, never merged.
+
+   A model says in its file how it moves:
+
+   by        version       the current rows of the records that have new versions; `rows` names a record
+             conversation  the rows of dirty conversations; `key` is their key, or the source and the id in it
+             customer      the rows of dirty customers, and of those whose conversations are dirty
+             date          the rows of the days on which what it counts (`counts`: model and its date) has changed
+             range         the rows of the ranges those days lie in
+             nothing       in full, every time
+   is_number the id of a conversation is a number in this table
+   also      the same of what it reads as a whole: model and its date
+   dates     columns whose days are dirty for whoever counts them, when a row with them changes
+   marks     other kinds of dirty keys that a changed row makes: kind and expression; `days` are their first and last day
+   through   by date: the days of all rows of dirty conversations in this model are dirty too
+   covers    what it reads as a whole although it changes: the rows this touches are built again for another reason
+   period_marks  by range: kinds of marks that change the rows of the period
+   clock     it holds ages: another as_of builds it in full
+
+   Everything a model reads is limited in its own reference to the rows that what is dirty needs. What cannot be limited
+   so is read as a whole, and when it changes, the model is built in full: nothing can be missed by forgetting a rule.
+   Kinds that are read by conversation or customer are excepted when the changes of what is read make marks. #}
+{% macro moves(by=none) %}
+    {%- set rule = {'by': by} -%}
+    {%- do rule.update(kwargs) -%}
+    {{- config(meta={'moves': rule}) -}}
+    {#- A scenario gives what a model reads; what is dirty is nothing it reads. -#}
+    {%- if by in ('conversation', 'customer') and model.resource_type == 'model' -%}
+        {%- do builtins.ref('int_dirty') -%}
+    {%- endif -%}
+{% endmacro %}
+
+{# Whether this run moves the live line forward from a finished build. #}
+{% macro is_moving() %}
+    {{ return(execute and var('calc_id') == 'live' and var('base_cut', none) is not none) }}
+{% endmacro %}
+
+{% macro rule_of(name) %}
+    {% set node = graph.nodes.get('model.' ~ project_name ~ '.' ~ name) %}
+    {{ return((node.config.meta or {}).get('moves') if node else none) }}
+{% endmacro %}
+
+{# The rule by which this model is patched in this run; none when it is built in full. #}
+{% macro patching() %}
+    {% if not is_moving() or model.resource_type != 'model' %}
+        {{ return(none) }}
+    {% endif %}
+    {#- Every reference asks; the answer is looked up once. -#}
+    {% if '__patching' not in model %}
+        {% do model.update({'__patching': find_patching()}) %}
+    {% endif %}
+    {{ return(model['__patching']) }}
+{% endmacro %}
+
+{% macro find_patching() %}
+    {% set rule = rule_of(model.name) %}
+    {% if
+        not rule
+        or not rule.by
+        or (rule.get('clock') and var('base_as_of') != var('as_of'))
+        or not is_told(rule)
+        or not load_cached_relation(this)
+        or run_query(
+            'select 1 from ' ~ dirty_table() ~ " where entity = 'model' and dirty_key = '" ~ model.name ~ "'"
+        ).rows
+    %}
+        {{ return(none) }}
+    {% endif %}
+    {{ return(rule) }}
+{% endmacro %}
+
+{# Whether everything a model reads tells when it changes: no view does, and days only those models that say which. #}
+{% macro is_told(rule) %}
+    {% for key in model.depends_on.nodes if key in graph.nodes and graph.nodes[key].config.materialized == 'view' %}
+        {{ return(false) }}
+    {% endfor %}
+    {% for name, day in counted_by(rule).items() if day not in (rule_of(name) or {}).get('dates', []) %}
+        {{ return(false) }}
+    {% endfor %}
+    {{ return(true) }}
+{% endmacro %}
+
+{# The models whose changed days are days of this one, with their dates. #}
+{% macro counted_by(rule) %}
+    {% set found = {} %}
+    {% do found.update(rule.get('counts', {})) %}
+    {% do found.update(rule.get('also', {})) %}
+    {{ return(found) }}
+{% endmacro %}
+
+{# Every reference of a patched model reads only the rows that it needs for what is dirty. #}
+{% macro ref() %}
+    {%- set relation = builtins.ref(*varargs, **kwargs) -%}
+    {%- if execute and is_moving() -%}
+        {%- set rule = patching() -%}
+        {%- set condition = needed_rows(rule, varargs[-1]) if rule -%}
+        {%- if condition -%}
+            {#- PostgreSQL 15 wants a name for every one of these, but only one. -#}
+            {%- set is_named = modules.re.search("ref\('" ~ varargs[-1] ~ "'\)\s*}}\s+as\s", model.raw_code) -%}
+            {%- do return(
+                '(select * from ' ~ relation ~ ' where ' ~ condition ~ ')' ~ ('' if is_named else ' as ' ~ varargs[-1])
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+    {%- do return(relation) -%}
+{% endmacro %}
+
+{# The condition on what a model reads; none when it reads all of it. #}
+{% macro needed_rows(rule, name) %}
+    {% set read = rule_of(name) or {} %}
+    {% set condition = none %}
+    {% if rule.by == 'conversation' and read.get('key') %}
+        {% set condition = in_conversations(read, 'dirty_conversation') %}
+    {% elif rule.by == 'customer' and read.get('customer') %}
+        {% set condition = read.customer ~ ' in (select customer_key from dirty_customer)' %}
+    {% elif rule.by == 'customer' and read.get('key') %}
+        {% set condition = in_conversations(read, 'dirty_customer_conversation') %}
+    {% elif rule.by in ('date', 'range') and name in rule.counts %}
+        {% set day = rule.counts[name] %}
+        {% if rule.by == 'date' %}
+            {% set condition = day ~ ' = any(array(select business_date from dirty_day))' %}
+        {% elif day == 'period_start' %}
+            {% set condition = 'period_start = any(array(select period_start from dirty_range))'
+                ~ ' and (period_kind, period_start) in (select period_kind, period_start from dirty_range)' %}
+        {% else %}
+            {% set condition = day ~ ' = any(array(select business_date from dirty_range_day))' %}
+        {% endif %}
+    {% endif %}
+    {{ return(condition) }}
+{% endmacro %}
+
+{# Which rows of this model are replaced. #}
+{% macro dirty_rows(rule) %}
+    {% if rule.by == 'conversation' %}
+        {{ return(in_conversations(rule, 'dirty_conversation')) }}
+    {% elif rule.by == 'customer' %}
+        {{ return(rule.customer ~ ' in (select customer_key from dirty_customer)') }}
+    {% elif rule.by == 'date' %}
+        {{ return('business_date = any(array(select business_date from dirty_day))') }}
+    {% else %}
+        {{ return('(period_kind, period_start) in (select period_kind, period_start from dirty_range)') }}
+    {% endif %}
+{% endmacro %}
+
+{% macro in_conversations(rule, found) %}
+    {% if rule.key | length == 1 %}
+        {% set named = 'conversation_key' %}
+    {% elif rule.get('is_number') %}
+        {% set named = 'source_id, conversation_number' %}
+    {% else %}
+        {% set named = 'source_id, conversation_id' %}
+    {% endif %}
+    {{ return('(' ~ rule.key | join(', ') ~ ') in (select ' ~ named ~ ' from ' ~ found ~ ')') }}
+{% endmacro %}
+
+{# In a model by range: leaves out ranges that are not dirty before anything is summed up for them. #}
+{% macro and_is_dirty_range(period_kind, period_start) -%}
+    {%- if patching() -%}
+        and ({{ period_kind }}, {{ period_start }}) in (select period_kind, period_start from dirty_range)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro dirty_table() %}{{ return('wh_intermediate.int_dirty') }}{% endmacro %}
+
+{# Whether a record of a version log has versions which the last finished build did not see. #}
+{% macro is_dirty_record(alias) -%}
+    ({{ alias }}._source_id, {{ alias }}._key) in (select source_id, record_key from dirty_record)
+{%- endmacro %}
+
+{# What this model reads of int_dirty, as of now: another model may add to it while this one is built. #}
+{% macro snapshot(rule) %}
+    {%- if rule.by == 'version' %}
+        create temporary table dirty_record on commit drop as
+        select
+            _source_id as source_id,
+            _key as record_key
+        from {{ source(*model.sources[0]) }}
+        where _load_seq > {{ var('base_cut') }} and _load_seq <= {{ var('data_cut') }}
+        group by _source_id, _key;
+        analyze dirty_record;
+    {%- endif %}
+    {%- if rule.by in ('conversation', 'customer') %}
+        create temporary table dirty_conversation on commit drop as
+        select
+            dirty_key as conversation_key,
+            split_part(dirty_key, ':', 1) as source_id,
+            substr(dirty_key, strpos(dirty_key, ':') + 1) as conversation_id,
+            case when dirty_key ~ ':\d{1,18}$' then substr(dirty_key, strpos(dirty_key, ':') + 1)::bigint end
+                as conversation_number
+        from {{ dirty_table() }}
+        where entity = 'conversation';
+        analyze dirty_conversation;
+    {%- endif %}
+    {%- if rule.by == 'customer' %}
+        create temporary table dirty_customer on commit drop as
+        select dirty_key as customer_key
+        from {{ dirty_table() }}
+        where entity = 'customer'
+        union
+        select customer_key
+        from wh_intermediate.int_customer_contact
+        where conversation_key in (select conversation_key from dirty_conversation);
+        create temporary table dirty_customer_conversation on commit drop as
+        select
+            conversation_key,
+            split_part(conversation_key, ':', 1) as source_id,
+            substr(conversation_key, strpos(conversation_key, ':') + 1) as conversation_id
+        from wh_intermediate.int_customer_contact
+        where customer_key in (select customer_key from dirty_customer);
+        analyze dirty_customer, dirty_customer_conversation;
+    {%- endif %}
+    {%- if rule.by in ('date', 'range') %}
+        create temporary table dirty_day on commit drop as
+        select business_date
+        from {{ dirty_table() }}
+        where
+            entity = 'date'
+            and dirty_key in ({% for name, day in counted_by(rule).items() %}'{{ name }}.{{ day }}'{{ ', ' if not loop.last }}{% endfor %})
+        {%- if rule.get('through') %}
+        union
+        select {{ rule.counts[rule.through] }}
+        from {{ builtins.ref(rule.through) }}
+        where
+            {{ rule.counts[rule.through] }} is not null
+            and conversation_key in (select dirty_key from {{ dirty_table() }} where entity = 'conversation')
+        {%- else %}
+        group by business_date
+        {%- endif %};
+        analyze dirty_day;
+    {%- endif %}
+    {%- if rule.by == 'range' %}
+        create temporary table dirty_range on commit drop as
+        select
+            kinds.period_kind,
+            case kinds.period_kind
+                when 'day' then dirty_day.business_date
+                else date_trunc(kinds.period_kind, dirty_day.business_date)::date
+            end as period_start
+        from dirty_day
+        cross join (values ('day'), ('week'), ('month')) as kinds (period_kind)
+        union
+        select 'period', '{{ var("period_start") }}'::date
+        from {{ dirty_table() }}
+        where
+            entity = any('{{ '{' ~ rule.get('period_marks', []) | join(', ') ~ '}' }}')
+            or (
+                entity = 'date'
+                and business_date between '{{ var("period_start") }}' and '{{ var("period_end") }}'
+                and business_date in (select dirty_day.business_date from dirty_day)
+            );
+        create temporary table dirty_range_day on commit drop as
+        select days.midnight::date as business_date
+        from dirty_range
+        cross join lateral generate_series(
+            dirty_range.period_start::timestamp,
+            case dirty_range.period_kind
+                when 'day' then dirty_range.period_start
+                when 'week' then dirty_range.period_start + 6
+                when 'month' then dirty_range.period_start + interval '1 month' - interval '1 day'
+                else '{{ var("period_end") }}'::date
+            end::timestamp,
+            interval '1 day'
+        ) as days (midnight)
+        group by days.midnight;
+        analyze dirty_range, dirty_range_day;
+    {%- endif %}
+{% endmacro %}
+
+{# Deletes the dirty rows of a table and inserts what the model says about them now. #}
+{% macro patch(target, rule) %}
+    {% set fresh = model.name ~ '__fresh' %}
+    {% set changed = model.name ~ '__changed' %}
+    {% set remembers = remembers_of(rule) %}
+    {% call statement('prepare') %}
+        {{ more_memory() }}
+        {{ snapshot(rule) }}
+        create temporary table {{ fresh }} on commit drop as (
+            {% if rule.by == 'version' %}
+            {{ sql }}
+            {% else %}
+            select * from (
+                {{ sql }}
+            ) as anew
+            where {{ dirty_rows(rule) }}
+            {% endif %}
+        );
+        {% if rule.by == 'version' %}
+        create temporary table {{ changed }} on commit drop as
+        select {{ 'old.' ~ rule.key | join(', old.') }}
+        from {{ target }} as old
+        where {{ is_replaced(rule, 'old') }}
+        union
+        select {{ rule.key | join(', ') }}
+        from {{ fresh }};
+        delete from {{ target }} as old
+        where {{ is_replaced(rule, 'old') }};
+        {% else %}
+        {% if remembers %}
+        {{ differences(changed, '(select * from ' ~ target ~ ' where ' ~ dirty_rows(rule) ~ ')', fresh) }}
+        {% endif %}
+        delete from {{ target }}
+        where {{ dirty_rows(rule) }};
+        {% endif %}
+    {% endcall %}
+    {% call statement('main') %}
+        insert into {{ target }} select * from {{ fresh }}
+    {% endcall %}
+    {% if remembers %}
+    {% call statement('remember') %}
+        {{ remember_all(rule, changed) }}
+    {% endcall %}
+    {% endif %}
+{% endmacro %}
+
+{# The rows of the records of a log that have new versions, by what any version of them says they are. #}
+{% macro is_replaced(rule, alias) -%}
+    {%- set log = source(*model.sources[0]) -%}
+    ({{ alias }}.{{ rule.rows | join(', ' ~ alias ~ '.') }}) in (
+        select {% for column in rule.rows %}r.{{ '_' if column == 'source_id' }}{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+        from {{ log }} as r
+        where {{ is_dirty_record('r') }}
+    )
+{%- endmacro %}
+
+{# Whether changes of a patched model are of use to another one. Rows that are replaced by conversation are known. #}
+{% macro remembers_of(rule) %}
+    {{ return(
+        rule.get('dates') or rule.get('marks') or (rule.get('key') and rule.by != 'conversation')
+        or whole_readers() | length > 0
+    ) }}
+{% endmacro %}
+
+{# The patched models that read this one as a whole and are told by nothing else that it changed. #}
+{% macro whole_readers() %}
+    {% set found = [] %}
+    {% for node in graph.nodes.values() if node.resource_type == 'model' and model.unique_id in node.depends_on.nodes %}
+        {% set rule = (node.config.meta or {}).get('moves') or {} %}
+        {% if
+            rule.get('by') not in (none, 'version')
+            and model.name not in rule.get('covers', [])
+            and model.name not in rule.get('also', {})
+            and not needed_rows(rule, model.name)
+            and not (rule.by in ('conversation', 'customer') and (rule_of(model.name) or {}).get('marks'))
+            and model.name != 'int_dirty'
+        %}
+            {% do found.append(node.name) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{# The rows that one relation has and the other has not. #}
+{% macro differences(changed, before, after) -%}
+        create temporary table {{ changed }} on commit drop as (
+            (select * from {{ before }} as b except all select * from {{ after }} as a)
+            union all
+            (select * from {{ after }} as a except all select * from {{ before }} as b)
+        );
+{%- endmacro %}
+
+{# Marks what changed rows make dirty. Under a lock, because two models may mark the same things. #}
+{% macro remember_all(rule, changed) -%}
+        select pg_advisory_xact_lock(hashtext('int_dirty'));
+    {%- if rule.get('key') %}
+        {{ remember('conversation', rule.key | join(" || ':' || "), changed) }}
+    {%- endif -%}
+    {%- for day in rule.get('dates', []) %}
+        {{ remember('date', "'" ~ model.name ~ '.' ~ day ~ "'", changed, [day, day]) }}
+    {%- endfor -%}
+    {%- for entity, key in rule.get('marks', {}).items() %}
+        {{ remember(entity, key, changed, rule.get('days')) }}
+    {%- endfor -%}
+    {%- for reader in whole_readers() %}
+        {{ remember('model', "'" ~ reader ~ "'", changed) }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro remember(entity, key, relation, days=none) -%}
+        insert into {{ dirty_table() }} (entity, dirty_key, business_date, until_date, reason, base_cut)
+        select
+            '{{ entity }}',
+            {{ key }},
+            {{ days[0] if days else "'-infinity'::date" }},
+            {{ 'max(' ~ days[1] ~ ')' if days else 'null::date' }},
+            '{{ model.name }}',
+            {{ var('base_cut') }}
+        from {{ relation }} as changed
+        where ({{ key }}) is not null {{ 'and ' ~ days[0] ~ ' is not null' if days }}
+        group by 1, 2, 3
+        on conflict (entity, dirty_key, business_date) do update
+        set until_date = greatest(int_dirty.until_date, excluded.until_date)
+        where int_dirty.until_date < excluded.until_date;
+{%- endmacro %}
+
+{# What a table built in full during a move tells the models after it. #}
+{% macro tell_changes(existing, fresh) -%}
+    {%- set rule = rule_of(model.name) or {} -%}
+    {%- if is_moving() and existing is not none and (
+        rule.get('dates') or rule.get('marks') or rule.get('key') or whole_readers() | length > 0
+    ) -%}
+        {%- set changed = model.name ~ '__changed' %}
+        {{ differences(changed, existing, fresh) }}
+        {{ remember_all(rule, changed) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# What a patched table must be found by, beside the indexes its model declares. A close is built once. #}
+{% macro patch_indexes(declared) %}
+    {% set rule = (rule_of(model.name) if var('calc_id') == 'live' else none) or {} %}
+    {% set wanted = rule.get('dates', []) | list %}
+    {% if rule.get('key') %}{% do wanted.append(rule.key[-1]) %}{% endif %}
+    {% if rule.get('customer') %}{% do wanted.append(rule.customer) %}{% endif %}
+    {% set known = declared | map(attribute='columns') | map('first') | list %}
+    {% set indexes = [] %}
+    {% for column in wanted if column not in known %}
+        {% do indexes.append({'columns': [column]}) %}
+    {% endfor %}
+    {{ return(indexes) }}
+{% endmacro %}
+
+{# The table of int_dirty: rows are added to it, and only a finished build lets them go (kefu/pipeline/live_line.py). #}
+{% materialization dirty, adapter='postgres' %}
+    {%- set target = this.incorporate(type='table') -%}
+    {% set found %}
+        insert into {{ target }} (entity, dirty_key, business_date, until_date, reason, base_cut)
+        select entity, dirty_key, business_date, until_date, reason, base_cut
+        from (
+            {{ sql }}
+        ) as found
+        on conflict do nothing
+    {% endset %}
+    {% call statement('main') %}
+        {% if is_moving() %}
+        select pg_advisory_xact_lock(hashtext('int_dirty'));
+        {{ found }};
+        analyze {{ target }};
+        {% else %}
+        create table if not exists {{ target }} (
+            entity text not null,
+            dirty_key text not null,
+            business_date date not null,
+            until_date date,
+            reason text not null,
+            base_cut bigint not null,
+            unique (entity, dirty_key, business_date)
+        );
+        {{ comments_and_grants(target) }}
+        {% endif %}
+    {% endcall %}
+    {% do adapter.commit() %}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}

@@ -13,6 +13,9 @@ from psycopg.types.json import Jsonb
 from expectations.suites import Expectation, Suite
 from kefu.warehouse import Role, Warehouse, WarehouseError
 
+_SHOWN_KEYS = 3
+_LAYERS = ("staging", "intermediate", "core", "kpi", "appraisal", "operations")
+
 
 class QualityError(WarehouseError):
     """A suite could not be run, which is never a pass."""
@@ -28,6 +31,17 @@ class Result:
     observed: str
     threshold: str
     failing_keys: list[str]
+
+    @property
+    def line(self) -> str:
+        """One line that says what failed, what was found and why it matters."""
+        shown = f" ({', '.join(self.failing_keys[:_SHOWN_KEYS])}" if self.failing_keys else ""
+        more = len(self.failing_keys) - _SHOWN_KEYS
+        shown += (f" and {more} more)" if more > 0 else ")") if shown else ""
+        return (
+            f"{self.expectation.severity}: {self.suite.suite}.{self.expectation.id}: {self.expectation.reason.en};"
+            f" found {self.observed}{shown}, demanded {self.threshold}; {self.expectation.fixed_by} fixes it"
+        )
 
 
 def run_suites(
@@ -63,7 +77,10 @@ def run_suites(
     source = context.data_sources.add_postgres("warehouse", connection_string=address)
     results: list[Result] = []
     for suite in suites:
-        query = suite.query and suite.query.format(schema=schema(suite.layer), calc_id=calc_id)
+        layers = {layer: schema(layer) for layer in _LAYERS}
+        query = suite.query and suite.query.format(
+            schema=schema(suite.layer), calc_id=calc_id, metric_id=suite.metric_id, **layers
+        )
         asset: Any
         try:
             if suite.relation is not None:
@@ -75,8 +92,9 @@ def run_suites(
             problem = f"could not be checked: {str(error)[:300]}"
             results += [Result(suite, check, False, problem, "none", []) for check in suite.expectations]
             continue
-        definition = asset.add_batch_definition_whole_table("all")
-        found = [_run(gx, definition, query, suite, check, defaults, warehouse) for check in suite.expectations]
+        # One batch for all checks: each new one copies the rows of a query.
+        batch = asset.add_batch_definition_whole_table("all").get_batch()
+        found = [_run(gx, batch, query, suite, check, defaults, warehouse) for check in suite.expectations]
         if not found:
             raise QualityError(f"suite {suite.suite} checked nothing. Remedy: declare expectations or remove it")
         results += found
@@ -86,7 +104,7 @@ def run_suites(
 
 def _run(
     gx: Any,
-    definition: Any,
+    batch: Any,
     query: str | None,
     suite: Suite,
     check: Expectation,
@@ -98,7 +116,7 @@ def _run(
     kind = getattr(gx.expectations, check.type, None)
     if kind is None:
         raise QualityError(f"suite {suite.suite}: {check.id}: there is no {check.type}. Remedy: correct its name")
-    outcome = definition.get_batch().validate(
+    outcome = batch.validate(
         kind(**arguments),
         result_format={
             "result_format": "COMPLETE",

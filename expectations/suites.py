@@ -41,8 +41,9 @@ class Expectation(BaseModel):
 class Suite(BaseModel):
     """The checks of one relation. `duty: fitness` asks whether evidence may be used, `band` how far it is trusted.
 
-    `relation` is a model of the calculation; `query` is SQL with `{schema}` for it and `{calc_id}`. `key` names the
-    columns that identify a failing row.
+    `relation` is a model in `layer`; `query` is SQL with `{calc_id}`, `{metric_id}` and the schema of each layer by its
+    name, of `layer` as `{schema}`. `key` names the columns that identify a failing row. A suite with `metric_ids` is
+    one of its own for each of them, named `<suite>_<metric>`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,7 +51,8 @@ class Suite(BaseModel):
     suite: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     duty: Literal["fitness", "band"]
     metric_id: str | None = None
-    layer: str
+    metric_ids: tuple[str, ...] = ()
+    layer: Literal["staging", "intermediate", "core", "kpi", "appraisal", "operations"]
     relation: str | None = None
     query: str | None = None
     key: tuple[str, ...] = Field(min_length=1)
@@ -60,14 +62,30 @@ class Suite(BaseModel):
     def _check(self) -> Suite:
         if (self.relation is None) == (self.query is None):
             raise ValueError(f"suite {self.suite}: give either relation or query")
+        if self.metric_id is not None and self.metric_ids:
+            raise ValueError(f"suite {self.suite}: give either metric_id or metric_ids")
         if not any(check.type == "ExpectTableRowCountToBeBetween" for check in self.expectations):
             raise ValueError(f"suite {self.suite}: row checks pass on an empty table, so a row count floor is required")
         return self
 
+    def of_each_metric(self) -> list[Suite]:
+        """Returns the suites this one stands for."""
+        if not self.metric_ids:
+            return [self]
+        return [
+            self.model_copy(update={"suite": f"{self.suite}_{name}", "metric_id": name, "metric_ids": ()})
+            for name in self.metric_ids
+        ]
+
 
 def load_suites(folder: Path = FOLDER) -> list[Suite]:
-    """Returns all suites by file name. Raises ValueError when a folder holds none or two share a name."""
-    suites = [Suite.model_validate(read_yaml(path)) for path in sorted(folder.glob("*.yml"))]
+    """Returns all suites by file name, those of several metrics one by one.
+
+    Raises:
+        ValueError: when a folder holds none or two share a name.
+    """
+    declared = [Suite.model_validate(read_yaml(path)) for path in sorted(folder.glob("*.yml"))]
+    suites = [suite for one in declared for suite in one.of_each_metric()]
     names = [suite.suite for suite in suites]
     if not suites or len(set(names)) != len(names):
         raise ValueError(f"{folder}: expected suites with different names, found {names or 'none'}")

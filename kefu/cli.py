@@ -17,11 +17,16 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from kefu.payroll import CloseRefused, close_period, export
+from kefu.cli_explain import compare, explain, reports
+from kefu.cli_integrity import app as integrity_app
+from kefu.cli_trust import app as trust_app
+from kefu.payroll import closed_demo
+from kefu.payroll.commands import dispute_app, payroll_app, period_app
 from kefu.pipeline.context import Platform
 from kefu.pipeline.ingest import ingest as ingest_step
 from kefu.pipeline.ingest import prepare
 from kefu.pipeline.run import daily, line_of, render
+from kefu.plan.commands import plan_app
 from kefu.settings import PROJECT, settings
 from kefu.warehouse import Role, Warehouse, WarehouseError, embedded
 
@@ -33,18 +38,23 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse: embedded by default, by WAREHOUSE_URL else.")
 config_app = typer.Typer(no_args_is_help=True, help="What config/ declares.")
-period_app = typer.Typer(no_args_is_help=True, help="Appraisal periods.")
 metrics_app = typer.Typer(no_args_is_help=True, help="The metric catalogue and what a number is made of.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records that broke their contract.")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(config_app, name="config")
 app.add_typer(period_app, name="period")
+app.add_typer(payroll_app, name="payroll")
+app.add_typer(dispute_app, name="dispute")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(plan_app, name="plan")
+for command in (explain, reports, compare):
+    app.command()(command)
 text_app = typer.Typer(no_args_is_help=True, help="Stored message text.")
 app.add_typer(text_app, name="text")
+app.add_typer(integrity_app, name="integrity")
+app.add_typer(trust_app, name="trust")
 console = Console()
-PeriodId = Annotated[str, typer.Argument(help="id in config/periods.yml")]
 
 
 def main() -> None:
@@ -109,10 +119,7 @@ def _run(platform: Platform, close: bool) -> None:
         pages = render(platform)
         period = platform.period()
         if close and period.mode == "demo":
-            try:
-                sealed = close_period(platform, period.period_id, say)
-            except CloseRefused:
-                sealed = export(platform, period.period_id)
+            sealed = closed_demo(platform, period.period_id, say)
     summary = Table(title="Kefu", show_header=False)
     summary.add_row("publication", f"{published.publication_id} (content {published.content_hash[:16]})")
     summary.add_row("team overview", str(_page(pages, "team_overview")))
@@ -363,28 +370,6 @@ def explain_metric(
             console.print(f"  ... {part.row_count - len(part.rows)} more rows; --rows shows them")
 
 
-@period_app.command("close")
-def close_command(period_id: PeriodId) -> None:
-    """Calculates a period in its own schema, seals the snapshot and exports it."""
-    sealed = close_period(_platform(), period_id, lambda line: console.print(f"  {line}", markup=False))
-    console.print(f"closed: {sealed.row_count} rows, sha256 {sealed.content_hash}, files in {sealed.folder}")
-
-
-@period_app.command("export")
-def export_command(period_id: PeriodId) -> None:
-    """Writes the files of a closed period again, byte for byte the same."""
-    sealed = export(_platform(), period_id)
-    console.print(f"{sealed.row_count} rows, sha256 {sealed.content_hash}, files in {sealed.folder}")
-
-
-@period_app.command("approve-plan")
-def approve_plan(plan_id: str, version: int, login: str = "kefu_plan_approver") -> None:
-    """Approves a plan version as the given login; the database refuses its author."""
-    with Warehouse(settings()).connect(Role(login)) as connection:
-        connection.execute("select cfg.approve_plan(%s, %s)", [plan_id, version])
-    console.print(f"plan {plan_id} version {version} is approved")
-
-
 @quarantine_app.command("list")
 def list_quarantine() -> None:
     """Lists open records: where, which field, found, expected, remedy."""
@@ -423,6 +408,15 @@ def dismiss(
 
     dismiss_record(Warehouse(settings()), quarantine_id, getpass.getuser(), because)
     console.print(f"#{quarantine_id} is dismissed")
+
+
+@text_app.command("derive")
+def derive_features() -> None:
+    """Reads new texts with the lexicons of config/lexicons/; writes what they find, never a text."""
+    from kefu.pipeline.text import derive
+
+    for line in [found.line() for found in derive(_platform())] or ["nothing new to read"]:
+        console.print(line, markup=False, highlight=False)
 
 
 @text_app.command()

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     kefu_auditor_password: SecretStr = Field(description="login kefu_auditor: reads everything but text")
     kefu_plan_author_password: SecretStr = Field(description="login kefu_plan_author: applies plans, starts a close")
     kefu_plan_approver_password: SecretStr = Field(description="login kefu_plan_approver: approves what others made")
+    kefu_hr_approver_password: SecretStr = Field(description="login kefu_hr_approver: approves pay and take-backs")
+    kefu_payroll_clerk_password: SecretStr = Field(description="login kefu_payroll_clerk: acknowledges exports")
+    kefu_signing_key: SecretStr = Field(description="Ed25519 key (hex) that signs manifests; never in the warehouse")
+    kefu_actors: dict[str, str] = Field({}, description="Airflow user to database login, as JSON; one login each")
     kefu_customer_secret: SecretStr = Field(description="HMAC secret of customer keys; losing it unlinks customers")
     kefu_text_key: SecretStr = Field(description="AES key (hex) of stored text and quarantine payloads")
     airflow_password: SecretStr = Field(description="password of the Airflow user and of its metadata database")
@@ -73,7 +77,7 @@ def ensure_env(path: Path) -> None:
 
 
 def _random(name: str) -> str:
-    if name == "kefu_text_key":
+    if name in ("kefu_text_key", "kefu_signing_key"):
         return secrets.token_hex(32)
     if name == "airflow_fernet_key":
         from cryptography.fernet import Fernet

@@ -34,8 +34,10 @@ def read(settings: Settings, entity: Entity, window: Window | None, context: Con
     """
     asked = span(entity, window, settings.lookback_days)
     if settings.rest is not None:
-        for raw, filtered in rest.batches(settings.rest, entity, asked):
+        for raw, filtered in rest.batches(settings.rest, entity, asked, context.time_zone):
             yield _chunk(entity, raw, context, filtered)
+        return
+    if entity.name in rest.ONLY_BY_REST:
         return
     url = settings.url or os.environ.get(settings.url_env or "")
     if not url:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pyarrow as pa
@@ -18,6 +20,8 @@ from connectors.live_helper_chat.tables import TABLES, Span, arrow_column
 PAGE_ATTEMPTS = 4
 LISTS = {"user": "restapi/getusers", "department": "restapi/departments"}
 IN_CHATS = ("chat", "message", "survey_item")
+STATISTIC = "restapi/agentstatistic"
+ONLY_BY_REST = ("agent_statistic",)
 
 Record = dict[str, Any]
 # (path, parameters, name of the list that the reply must have) -> the decoded reply
@@ -28,17 +32,28 @@ class _EmptyPage(SourceError):
     """A page without chats although the server counts more than stand before it."""
 
 
-def batches(settings: RestSettings, entity: Entity, asked: Span | None) -> Iterator[tuple[pa.Table, dict[str, int]]]:
+def batches(
+    settings: RestSettings, entity: Entity, asked: Span | None, time_zone: str
+) -> Iterator[tuple[pa.Table, dict[str, int]]]:
     """Yields the entity's records under the server's field names, with the counts of records left out.
 
     Nothing comes for an entity that the API does not serve (user_department, participant, survey). Chats come
-    newest first; reading ends with an empty page or with the first page that is wholly older than asked for.
+    newest first; reading ends with an empty page or with the first page that is wholly older than asked for. The
+    server's statistics are asked for each local day on which a chat began.
     Raises SourceError on refused credentials, an error reply, exhausted retries, `max_pages` pages, or a page that
     stays empty although the server counts more chats.
     """
     if entity.name in LISTS:
         with _api(settings) as get:
             yield _table(get(LISTS[entity.name], {}, "result")["result"], entity), {}
+    elif entity.name in ONLY_BY_REST:
+        with _api(settings) as get:
+            starts = [_whole(chat.get("time")) for page in _pages(get, settings, entity, asked) for chat in page]
+            zone = ZoneInfo(time_zone)
+            days = {datetime.fromtimestamp(start, UTC).astimezone(zone).date() for start in starts if start}
+            for day in sorted(days):
+                if records := _statistic(get, entity, asked, day, zone):
+                    yield _table(records, entity), {}
     elif entity.name in IN_CHATS:
         seen: set[object] = set()
         with _api(settings) as get:
@@ -54,6 +69,20 @@ def batches(settings: RestSettings, entity: Entity, asked: Span | None) -> Itera
                 repeated = len(wanted) - len(fresh)
                 if wanted:
                     yield _table(fresh, entity), {"duplicate_across_pages": repeated} if repeated else {}
+
+
+def _statistic(get: Get, entity: Entity, asked: Span | None, day: date, zone: ZoneInfo) -> list[Record]:
+    """What the server counts of one local day; nothing for a day that begins outside of what is asked for."""
+    first, end = (int(datetime(one.year, one.month, one.day, tzinfo=zone).timestamp()) for one in _with_next(day))
+    bounds: Record = {"day_start": first, "day_end": end}
+    if not _is_inside(bounds, entity, asked):
+        return []
+    last = {"timeto": day.isoformat(), "timeto_hours": 23, "timeto_minutes": 59, "timeto_seconds": 59}
+    return [record | bounds for record in get(STATISTIC, {"timefrom": day.isoformat()} | last, "result")["result"]]
+
+
+def _with_next(day: date) -> tuple[date, date]:
+    return day, day + timedelta(days=1)
 
 
 def _pages(get: Get, settings: RestSettings, entity: Entity, asked: Span | None) -> Iterator[list[Record]]:

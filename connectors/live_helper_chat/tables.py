@@ -76,6 +76,11 @@ TABLES: dict[str, Table] = {
     "user": Table("lh_users", {"id": "user_id"}),
     "department": Table("lh_departament", {"id": "department_id"}),
     "user_department": Table("lh_userdep", {"dep_id": "department_id"}),
+    # No table: the server counts it when it is asked.
+    "agent_statistic": Table(
+        "restapi/agentstatistic",
+        {"userId": "user_id", "numberOfChats": "chat_count", "numberOfChatsParticipant": "participation_count"},
+    ),
 }
 
 

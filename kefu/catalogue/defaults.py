@@ -56,6 +56,8 @@ class Review(_Section):
     """Validity of quality reviews (reliability.md 2, V11)."""
 
     min_playback_share: Share
+    exclude_direct_line: bool
+    form_versions: dict[str, date] = Field(default_factory=dict)
 
 
 class Cohort(_Section):
@@ -109,6 +111,7 @@ class Rho(_Section):
     cover: Positive
     prec_share: Range
     prec_score: Range
+    offer: RangeAndFloor
 
 
 class WeightMultiplier(_Section):
@@ -138,14 +141,48 @@ class WeightRules(_Section):
     mode: Literal["shrink", "downweight", "suppress", "jd_count"]
 
 
+class GamingLimit(_Section):
+    """Least hits and least share of an agent's own cases from which a gaming rule may be suspected."""
+
+    hits: Count
+    share: Share
+
+
 class Integrity(_Section):
-    """Tests of an agent's set of ratings (reliability.md 2, I1-I2)."""
+    """Tests of an agent's set of ratings and numbers (reliability.md 2, I1-I7 and G1-G8)."""
 
     burst_p: Share
     burst_days: Count
+    burst_n: Count
     offer_or: Positive
+    offer_p: Share
     offer_rate_min: Share
+    manual_invitation_sources: tuple[str, ...] = ()
+    top_customer_share: Share
+    top_customers: Count
+    top_customers_share: Share
+    maximum_p: Share
+    after_days: Count
+    standard_errors: Positive
+    tick_box_share: Share
+    reciprocal_sd: Positive
+    reciprocal_periods: Count
+    min_n: Count
+    min_others: Count
     fdr: Share
+    empty_reply_seconds: Positive
+    empty_reply_silence_seconds: Positive
+    silence_gap_seconds: Positive
+    silence_return_hours: Positive
+    redial_seconds: Positive
+    redial_ring_seconds: Positive
+    talk_limit_seconds: Positive
+    before_limit_seconds: Positive
+    reopened_seconds: Positive
+    parked_seconds: Positive
+    peak_share: Share
+    split_seconds: Positive
+    gaming: dict[Literal["G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8"], GamingLimit] = Field(min_length=8)
 
 
 class Rater(_Section):
@@ -157,10 +194,50 @@ class Rater(_Section):
     sd_ratio: Share
     halo: Share
     double_share: Share
+    shrink: Positive
+    sd_p: Share
+    top: Positive
+    top_share: Share
+    halo_above_pool: Share
+    min_items: Count
+    drift_lambda: Share
+    drift_limits: Positive
+    min_calibrations: Count
+    recent_days: Count
+    recent_share: Share
+    sample_p: Share
+    doubles_per_quarter: Count
+    least_agreement: Share
+    good_agreement: Share
+
+
+class LeastCases(_Section):
+    """Least n of a day or week by unit of the metric; other units are as shares (reliability.md 7.1)."""
+
+    share: Count
+    seconds: Count
+    score: Count
+
+
+class Weekly(_Section):
+    """The same detector over weeks, for agents with too few events on a day (reliability.md 7.4)."""
+
+    window: Count
+    base_weeks: Count
+    min_base: Count
+    confirm: PartOfTotal
+
+
+class Causes(_Section):
+    """What counts as a sign of a common cause: days compared before and since, change of case mix, of attendance."""
+
+    days: Count
+    mix: Share
+    roster: Share
 
 
 class Decline(_Section):
-    """Lasting decline versus a one-day dip (reliability.md 7.3). `lambda_` is written `lambda` in the file."""
+    """Lasting decline versus a one-day dip (reliability.md 7). `lambda_` is written `lambda` in the file."""
 
     lambda_: Share = Field(alias="lambda")
     window: Count
@@ -173,6 +250,25 @@ class Decline(_Section):
     guard: int = Field(ge=0)
     min_base: Count
     team_share: Share
+    least_cases: LeastCases
+    sd_floor: Share
+    weekday_weeks: Count
+    min_team: Count
+    bootstrap: Count
+    bootstrap_units: Count
+    phi_cap: Annotated[float, Field(ge=0, lt=1)]
+    mean_days: Count
+    between_sd: Positive
+    clear_above: float = Field(le=0)
+    clear_run: Count
+    cool_down: int = Field(ge=0)
+    quiet_days: Count
+    look_back_days: Count
+    keep_days: Count
+    weekly: Weekly
+    slow_periods: int = Field(ge=2)
+    shadow: tuple[Positive, Positive]
+    causes: Causes
 
 
 class Score(_Section):
@@ -241,6 +337,7 @@ class Proration(_Section):
 
     min_share: Share
     min_stint_shifts: Count
+    long_leave_days: Count
 
 
 class Material(_Section):
@@ -258,6 +355,26 @@ class Period(_Section):
     late_mature: Literal["wait", "shift"]
     lookback: Count
     material: Material
+
+
+class PlanLimits(_Section):
+    """What a plan may not exceed (metrics.md 5); speed, volume and quality name dimensions or single metrics."""
+
+    weight: tuple[Decimal, Decimal]
+    subjective: Decimal = Field(gt=0, le=100)
+    overlay: Decimal = Field(ge=0)
+    pair: ExactShare
+    speed: tuple[str, ...] = Field(min_length=1)
+    volume: tuple[str, ...] = Field(min_length=1)
+    quality: tuple[str, ...] = Field(min_length=1)
+
+
+class Dispute(_Section):
+    """Working days of the default calendar that each step of a dispute may take (reliability.md 6.6)."""
+
+    triage_days: Count
+    decision_days: Count
+    appeal_days: Count
 
 
 class Defaults(_Section):
@@ -284,6 +401,8 @@ class Defaults(_Section):
     piece: Piece
     proration: Proration
     period: Period
+    dispute: Dispute
+    plan: PlanLimits
     ramp: tuple[Share, ...] = Field(min_length=1)
 
 

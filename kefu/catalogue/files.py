@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from connectors.registry import systems
+from kefu.catalogue.coaching import CoachingRule, TrainingRule
 from kefu.catalogue.defaults import Defaults
+from kefu.catalogue.integrity import RULE_IDS, IntegrityRule, Lexicon
 from kefu.catalogue.models import (
     AuxCode,
     Calendar,
@@ -29,7 +30,6 @@ from kefu.catalogue.models import (
     Metric,
     Parameter,
     Period,
-    Plan,
     QaItem,
     Queue,
     ReconciliationRule,
@@ -39,6 +39,8 @@ from kefu.catalogue.models import (
     Team,
     Versioned,
 )
+from kefu.catalogue.plan_rules import check_periods, check_plan
+from kefu.catalogue.plans import Plan
 from kefu.warehouse import Role, Warehouse
 from kefu.yaml_files import read_yaml
 
@@ -89,6 +91,10 @@ KINDS = (
     Kind("metric", "metrics/*.yml", Metric, "metric_id"),
     Kind("contradiction_rule", "contradiction_rules.yml", ContradictionRule, "rule_id"),
     Kind("reconciliation_rule", "reconciliation_rules.yml", ReconciliationRule, "rule_id"),
+    Kind("integrity_rule", "integrity_rules.yml", IntegrityRule, "rule_id"),
+    Kind("lexicon", "lexicons/*.yml", Lexicon, "lexicon_id", is_list=False),
+    Kind("coaching_rule", "coaching_rules.yml", CoachingRule, "metric_id"),
+    Kind("training_rule", "training_rules.yml", TrainingRule, "rule_id"),
     Kind("plan", "plans/*.yml", Plan, "plan_id", is_list=False),
     Kind("period", "periods.yml", Period, "period_id"),
     Kind("defaults", "defaults.yml", Defaults, is_list=False),
@@ -134,10 +140,20 @@ class Catalogue:
         """Measures of all topics by name."""
         return {name: measure for topic in self._all("measures").values() for name, measure in topic.measures.items()}
 
+    def settled_by(self, measure_id: str) -> frozenset[str]:
+        """Returns every parameter the number of a measure depends on, those within its fact's columns included."""
+        measure = self.measures[measure_id]
+        return measure.parameters | {*measure.depends_on, *self.facts[measure.fact].depends_on}
+
     @property
     def calendars(self) -> dict[str, Calendar]:
         """Calendars by id."""
         return self._all("calendar")
+
+    @property
+    def teams(self) -> dict[str, Team]:
+        """Teams by id."""
+        return self._all("team")
 
     @property
     def plans(self) -> dict[str, Plan]:
@@ -172,7 +188,7 @@ def load_catalogue(folder: Path) -> Catalogue:
             try:
                 parsed = kind.adapter.validate_python(read_yaml(path))
             except (ValidationError, yaml.YAMLError) as error:
-                problems += _readable(path, error)
+                problems += readable_problems(path, error)
                 continue
             for item in parsed if kind.is_list else [parsed]:
                 identity = getattr(item, kind.identity) if kind.identity else kind.name
@@ -186,11 +202,15 @@ def load_catalogue(folder: Path) -> Catalogue:
     return Catalogue(objects)
 
 
-def _readable(path: Path, error: ValidationError | yaml.YAMLError) -> list[str]:
-    if isinstance(error, yaml.YAMLError):
+def readable_problems(path: Path, error: Exception) -> list[str]:
+    """Returns what is wrong with a file, one line each, from the error of reading it."""
+    if not isinstance(error, ValidationError):
         return [f"{path.name}: not valid YAML: {error}"]
     return [
-        f"{path.name}: {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        # A rule about a whole declaration says by itself where and what was found.
+        f"{path.name}: {problem['ctx']['error']}"
+        if not problem["loc"] and "error" in problem.get("ctx", {})
+        else f"{path.name}: {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
         f" (found {str(problem['input'])[:80]!r})"
         for problem in error.errors()
     ]
@@ -200,16 +220,14 @@ def _cross_check(catalogue: Catalogue) -> list[str]:
     problems = _check_sources(catalogue) + _check_calendars(catalogue) + _check_measures(catalogue)
     problems += _check_sla(catalogue)
     problems += _check_qa_items(catalogue)
+    problems += _check_coaching(catalogue)
+    problems += _check_integrity_rules(catalogue)
     for metric in catalogue.metrics.values():
         problems += _check_metric(metric, catalogue)
     for plan in catalogue.plans.values():
-        problems += _check_plan(plan, catalogue)
+        problems += check_plan(plan, catalogue)
+    problems += check_periods(catalogue)
     for period in catalogue.periods.values():
-        for plan_id in period.plan_ids:
-            if plan_id not in catalogue.plans:
-                problems.append(f"periods.yml: {period.period_id}: plan {plan_id} is not declared")
-            elif period.mode == "real" and catalogue.plans[plan_id].mode == "demo":
-                problems.append(f"periods.yml: {period.period_id} is real and may not use the demo plan {plan_id}")
         end = catalogue.site.end_of_business_day(period.end)
         if period.as_of < end:
             problems.append(
@@ -267,6 +285,33 @@ def _check_qa_items(catalogue: Catalogue) -> list[str]:
     return problems
 
 
+def _check_integrity_rules(catalogue: Catalogue) -> list[str]:
+    rules = catalogue.objects["integrity_rule"]
+    problems = [f"integrity_rules.yml: {rule_id} is missing" for rule_id in RULE_IDS if rule_id not in rules]
+    for identity, rule in rules.items():
+        assert isinstance(rule, IntegrityRule)
+        if unknown := sorted(set(rule.metric_ids) - set(catalogue.metrics)):
+            problems.append(f"integrity_rules.yml: {identity}: metrics {unknown} are not declared")
+    return problems
+
+
+def _check_coaching(catalogue: Catalogue) -> list[str]:
+    problems = []
+    for metric_id in catalogue.objects["coaching_rule"]:
+        metric = catalogue.metrics.get(metric_id)
+        if metric is None or metric.kind != "ratio" or "agent" not in metric.units:
+            problems.append(f"coaching_rules.yml: {metric_id} is no ratio that is measured for agents")
+    owners: dict[tuple[str, str], str] = {}
+    for identity, rule in catalogue.objects["training_rule"].items():
+        assert isinstance(rule, TrainingRule)
+        if unknown := sorted(set(rule.metric_ids) - set(catalogue.objects["coaching_rule"])):
+            problems.append(f"training_rules.yml: {identity}: metrics {unknown} are not in coaching_rules.yml")
+        for pair in ((metric_id, signal) for metric_id in rule.metric_ids for signal in rule.signals):
+            if (owner := owners.setdefault(pair, identity)) != identity:
+                problems.append(f"training_rules.yml: {identity}: {pair[0]} {pair[1]} is one of {owner} already")
+    return problems
+
+
 def _check_sla(catalogue: Catalogue) -> list[str]:
     owners: dict[tuple[str, str], str] = {}
     problems = []
@@ -289,9 +334,12 @@ def _check_measures(catalogue: Catalogue) -> list[str]:
             for name in getattr(declared, what):
                 if owners.setdefault(name, topic) != topic:
                     problems.append(f"measures/{topic}.yml: {name} is one of the {what} of {owners[name]} already")
-    for name, measure in catalogue.measures.items():
-        if unknown := sorted(measure.parameters - set(catalogue.parameters)):
+    for name in catalogue.measures:
+        if unknown := sorted(catalogue.settled_by(name) - set(catalogue.parameters)):
             problems.append(f"measure {name}: parameters {unknown} are not declared in parameters.yml")
+    for name, metric in catalogue.metrics.items():
+        if unknown := sorted({*metric.depends_on} - set(catalogue.parameters)):
+            problems.append(f"metrics: {name}: parameters {unknown} are not declared in parameters.yml")
     return problems
 
 
@@ -317,34 +365,17 @@ def _check_metric(metric: Metric, catalogue: Catalogue) -> list[str]:
         lacking = sorted(unit for unit in metric.units if unit not in units)
         if names and lacking and not all(unit in metric.needs for unit in lacking):
             problems.append(f"{where}: its {part} has no values for {lacking}")
+    if metric.has_evidence:
+        sources = {measures[name].fact for name in metric.numerator + metric.denominator}
+        if metric.kind != "ratio" or len(sources) != 1 or facts[next(iter(sources))].evidence is None:
+            problems.append(
+                f"{where}: reliability {metric.reliability} needs a ratio of measures of one fact that declares its "
+                "evidence. Remedy: add evidence to the fact, or say reliability: none"
+            )
     delivered = {entity for system in systems().values() for entity in system.entities}
     for need in (need for needs in metric.needs.values() for need in needs if need.startswith("entity:")):
         if need.removeprefix("entity:") not in delivered:
             problems.append(f"{where}: no system has the entity of {need}")
-    return problems
-
-
-def _check_plan(plan: Plan, catalogue: Catalogue) -> list[str]:
-    problems = []
-    subjective = Decimal(0)
-    for entry in plan.metrics:
-        metric = catalogue.metrics.get(entry.metric_id)
-        where = f"plans/{plan.plan_id}.yml: {entry.metric_id}"
-        if metric is None:
-            problems.append(f"{where}: no such metric in metrics/")
-            continue
-        if "agent" not in metric.units or "agent" in metric.needs:
-            problems.append(f"{where}: is not measured for agents, so it cannot be in a plan")
-        if metric.metric_type == "subjective":
-            subjective += entry.weight
-            if entry.initial_g is None:
-                problems.append(f"{where}: a subjective metric needs initial_g, its trust until it is first measured")
-        if not 3 <= entry.weight <= 40:
-            problems.append(f"{where}: weight {entry.weight} lies outside 3 to 40")
-        if plan.mode == "real" and entry.min_n is not None and entry.min_n < metric.min_n:
-            problems.append(f"{where}: min_n {entry.min_n} is below the metric's {metric.min_n}; only a demo may")
-    if subjective > 45:
-        problems.append(f"plans/{plan.plan_id}.yml: subjective metrics weigh {subjective}, the limit is 45")
     return problems
 
 

@@ -37,7 +37,7 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
         return word("list_separator").join(code(enumeration, name) for name in names)
 
     measures = [catalogue.measures[name] for name in metric.measures]
-    parameters = sorted({name for measure in measures for name in measure.parameters})
+    parameters = sorted({*metric.depends_on}.union(*(catalogue.settled_by(name) for name in metric.measures)))
     dated = tuple(sorted({measure.attribution for measure in measures}))
     credited = tuple(sorted({measure.credit for measure in measures}))
     target = metric.targets[-1] if metric.targets else None
@@ -54,7 +54,8 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
         (
             word("parameters"),
             word("list_separator").join(
-                f"{said(catalogue.parameters[name].name)} = {catalogue.parameters[name].value:f}" for name in parameters
+                f"{said(catalogue.parameters[name].name)} = {catalogue.parameters[name].said(short(language))}"
+                for name in parameters
             ),
         ),
         (word("published_in"), metric.published_in or ""),

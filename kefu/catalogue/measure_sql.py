@@ -9,7 +9,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from kefu.catalogue.files import Catalogue
-from kefu.catalogue.models import Fact, Measure
+from kefu.catalogue.models import Fact, Measure, Parameter
 
 FOLDER = Path("dbt_project/models/kpi")
 PARAMETERS = Path("dbt_project/models/staging/cfg/stg_cfg__parameter_range.sql")
@@ -31,6 +31,8 @@ _ENVIRONMENT = Environment(
 _MEASURES = _ENVIRONMENT.from_string(
     _HEADER
     + """\
+{{ moves('date', counts={'<< fact.relation >>': '<< fact.date_column >>'}, dates=['business_date']) }}
+
 with rows as (
 
     select * from {{ ref('<< fact.relation >>') }}
@@ -194,7 +196,7 @@ ranged as (
             case when daily.business_date between period.period_start and period.period_end then period.period_start end
         )
     ) as range (period_kind, period_start)
-    where range.period_start is not null
+    where range.period_start is not null {{{{ and_is_dirty_range('range.period_kind', 'range.period_start') }}}}
 
 )
 
@@ -246,16 +248,27 @@ def generate(catalogue: Catalogue) -> dict[Path, str]:
         for name, found in added.items()
         if found
     )
-    files[FOLDER / "measure_day.sql"] = f"{_HEADER}{union}\n"
-    for aggregate, text, type_ in (("distinct", _DISTINCT, "text"), ("histogram", _HISTOGRAM, "double precision")):
+    counted = {f"measure_{name}": "business_date" for name, found in added.items() if found}
+    files[FOLDER / "measure_day.sql"] = f"{_HEADER}{_moves('date', counted, 'business_date')}\n\n{union}\n"
+    for aggregate, text, type_, by, day in (
+        ("distinct", _DISTINCT, "text", "range", "period_start"),
+        ("histogram", _HISTOGRAM, "double precision", "date", "business_date"),
+    ):
         rows = [
             _credited(name, measure, facts[measure.fact], type_)
             for name, measure in measures.items()
             if measure.aggregate == aggregate
         ]
         indented = "\n\nunion all\n\n".join(rows or [_NOTHING]).replace("\n", "\n    ").replace("\n    \n", "\n\n")
-        files[FOLDER / f"measure_{aggregate}.sql"] = _HEADER + text.format(rows="    " + indented.rstrip())
-    files[PARAMETERS] = _parameter_ranges(list(catalogue.parameters))
+        used = [facts[measure.fact] for measure in measures.values() if measure.aggregate == aggregate]
+        counted = {fact.relation: fact.date_column for fact in used}
+        # A fact that is counted by two of its dates cannot be limited to the days of one.
+        is_limited = all(counted[fact.relation] == fact.date_column for fact in used)
+        line = _moves(by, counted, day) if used and is_limited else f"{{{{ moves(dates=['{day}']) }}}}"
+        files[FOLDER / f"measure_{aggregate}.sql"] = (
+            f"{_HEADER}{line}\n\n{text.format(rows='    ' + indented.rstrip())}"
+        )
+    files[PARAMETERS] = _parameter_ranges(catalogue.parameters)
     described = [_describe(f"measure_{name}", facts[name], dict(found)) for name, found in added.items() if found]
     files[FOLDER / "_measures__models.yml"] = _as_yaml([*described, *_SHARED])
     files[PARAMETERS.with_name("_cfg_parameters__models.yml")] = _as_yaml([_describe_parameters(catalogue)])
@@ -350,7 +363,12 @@ def _describe_parameters(catalogue: Catalogue) -> dict[str, Any]:
             {"name": "valid_from", "description": "First day."},
             {"name": "valid_to", "description": "Last day, inclusive; infinity for the last range."},
             *(
-                {"name": name, "description": f"{parameter.name.en}; NULL before the parameter was declared."}
+                {
+                    "name": name,
+                    "description": f"{parameter.name.en}"
+                    + (f": {', '.join(parameter.choices)}" if parameter.choices else "")
+                    + "; NULL before the parameter was declared.",
+                }
                 for name, parameter in catalogue.parameters.items()
             ),
         ],
@@ -367,6 +385,12 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:
         return True
+
+
+def _moves(by: str, counted: dict[str, str], day: str) -> str:
+    """The line that says which days of what it counts make days or ranges of a measure dirty."""
+    rows = "".join(f"    '{relation}': '{column}',\n" for relation, column in counted.items()).removesuffix(",\n")
+    return f"{{{{ moves('{by}', counts={{\n{rows}\n}}, dates=['{day}']) }}}}"
 
 
 def _adds_up(measure: Measure) -> bool:
@@ -398,10 +422,12 @@ def _credited(name: str, measure: Measure, fact: Fact, type_: str) -> str:
     return rendered.rstrip()
 
 
-def _parameter_ranges(names: list[str]) -> str:
+def _parameter_ranges(parameters: dict[str, Parameter]) -> str:
     """The dated values of all parameters side by side: one row per range of days in which none of them changes."""
     columns = ",\n".join(
-        f"    max(versions.value) filter (where versions.parameter_id = '{name}') as {name}" for name in names
+        f"    max(versions.{'choice' if one.choices else 'value'})"
+        f" filter (where versions.parameter_id = '{name}') as {name}"
+        for name, one in parameters.items()
     )
     return f"""\
 {_HEADER}with versions as (

@@ -11,8 +11,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from kefu.statistics.curves import Piecewise, Step
-
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 UnitKind = Literal["agent", "team", "queue", "site"]
 Channel = Literal["voice", "chat", "none"]
@@ -59,7 +57,6 @@ class Site(Versioned):
     day_cutover: str = Field(pattern=r"^[0-2]\d:[0-5]\d$")
     shift_margin_minutes: int = Field(ge=0, le=240)
     stale_close_days: int = Field(ge=1, le=90)
-    short_abandon_seconds: int = Field(ge=0)
     longest_attendance_hours: int = Field(ge=8, le=24)
     acw_cap_seconds: int = Field(ge=0)
     idle_gap_seconds: int = Field(ge=0)
@@ -133,15 +130,11 @@ class SlaTarget(Versioned):
 
 
 class IssueClass(Versioned):
-    """What a contact or ticket is about. `is_presale` questions make an enquiry.
-
-    `standard_seconds` is the usual handling time; without it the class has no known difficulty.
-    """
+    """What a contact or ticket is about. `is_presale` questions make an enquiry; how long it takes is measured."""
 
     issue_class: Id
     name: Text
     is_presale: bool
-    standard_seconds: int | None = Field(None, gt=0)
 
 
 class Instrument(Versioned):
@@ -189,17 +182,58 @@ class QaItem(Versioned):
 
 
 class Parameter(Versioned):
-    """A number inside the definition of metrics. A later version counts from its first day on; earlier days keep it."""
+    """A number or a choice inside the definition of metrics.
+
+    A later version counts from its first day on; earlier days keep it. `value` of a parameter with `choices` is one of
+    them, that of any other a number.
+    """
 
     parameter_id: Id
-    value: Decimal
+    value: Decimal | Id
     name: Text
+    choices: dict[Id, Text] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Parameter:
+        where = f"parameter {self.parameter_id}:"
+        if not self.choices and not isinstance(self.value, Decimal):
+            raise ValueError(f"{where} {self.value} is no number and it declares no choices")
+        if self.choices and self.value not in self.choices:
+            raise ValueError(f"{where} {self.value} is none of its choices {sorted(self.choices)}")
+        if len(self.choices) == 1:
+            raise ValueError(f"{where} one choice is none; declare at least two")
+        return self
+
+    def said(self, language: str) -> str:
+        """Returns the value as people read it: a number, or the text of the choice with its id."""
+        if isinstance(self.value, Decimal):
+            return f"{self.value:f}"
+        return f"{getattr(self.choices[self.value], language)} ({self.value})"
+
+
+class Evidence(Declared):
+    """What of a fact's rows shows how far the opinions in them can be trusted; all are SQL over its columns.
+
+    `row` identifies one opinion (several rows may be one), `contact` what it is about: two opinions of different
+    `rater`s about one contact are a double score. `valid` is the column that metrics filter by, `is_second` tells a
+    blind second opinion, which never counts for the agent, `form` the version of the form it was given on, and `rule`
+    names the rule that excludes a row.
+    """
+
+    row: str
+    contact: str
+    rater: str | None = None
+    valid: Id
+    is_second: str = "false"
+    form: str | None = None
+    rule: str
 
 
 class Fact(Declared):
     """A fact table and how its rows are credited: the columns with the unit of each kind, date and channel.
 
-    The site pools all rows, unless it has a column of its own or `pools_site` is false.
+    The site pools all rows, unless it has a column of its own or `pools_site` is false. `depends_on` names parameters
+    that all its numbers depend on.
     """
 
     relation: Id
@@ -207,6 +241,8 @@ class Fact(Declared):
     channel_column: Id | None = None
     units: dict[UnitKind, Id]
     pools_site: bool = True
+    depends_on: tuple[Id, ...] = ()
+    evidence: Evidence | None = None
 
     @property
     def unit_kinds(self) -> frozenset[str]:
@@ -220,7 +256,7 @@ class Measure(Declared):
     `sum` adds `expression` up and days add up. `level` adds up within a day only: it is a stock. `distinct` counts
     different values of it, at each grain on its own, because days of it do not add up. `histogram` counts its values in
     logarithmic buckets, of which percentiles are read; buckets add up. Both texts are SQL over the fact's columns and
-    may name `parameters.<parameter_id>`.
+    may name `parameters.<parameter_id>`; `depends_on` names those that the fact has already put into its columns.
     """
 
     fact: Id
@@ -230,10 +266,11 @@ class Measure(Declared):
     description: str = Field(min_length=5)
     attribution: Literal["TE", "TS", "TR", "TD", "TO", "TP"]
     credit: Literal["CS", "CF", "CL", "CA", "CT", "CO"]
+    depends_on: tuple[Id, ...] = ()
 
     @property
     def parameters(self) -> frozenset[str]:
-        """The parameters its definition names."""
+        """The parameters its SQL names."""
         return frozenset(re.findall(r"parameters\.(\w+)", f"{self.expression} {self.filter}"))
 
 
@@ -262,6 +299,16 @@ class Target(Declared):
     ramp: Literal["step", "linear"] = "step"
 
 
+class Opening(Declared):
+    """What is assumed of a subjective metric until enough agents were measured: its mean, and what that is worth.
+
+    `strength` counts as so many ratings or reviews of every agent, and of the whole cohort (reliability.md 3.1).
+    """
+
+    value: Decimal
+    strength: Decimal = Field(gt=0)
+
+
 Grain = Literal["day", "week", "month", "period"]
 
 
@@ -273,6 +320,11 @@ class Metric(Versioned):
     `elsewhere` is computed by the relation and column `published_in` names.
     A `headline` is shown on the overview; every metric is shown on the page of all metrics.
     `count` names the measures that give n where the denominator (of a sum: the numerator) is not itself a count.
+    `reliability` says who gives a subjective metric: customers by a `rating` or raters by a `review`; `none` means
+    that nothing shows how far it can be trusted, so no plan may use it. `row_range` holds the worst and best value of
+    one rating or review where it is neither a share (0 to 1) nor a score of 0 to 100.
+    `opening` is what is assumed of it in the first weeks.
+    `depends_on` names parameters that a metric computed elsewhere depends on.
     `needs` lists, per unit kind, capabilities a source may declare it cannot deliver (`not_measured`), and
     `entity:<name>` for records that some source must deliver (`source_missing`).
     """
@@ -303,7 +355,21 @@ class Metric(Versioned):
     headline: bool = False
     needs: dict[UnitKind | Literal["any"], tuple[str, ...]] = {}
     mixed_credit_reason: str | None = None
+    depends_on: tuple[Id, ...] = ()
     reliability: Literal["rating", "review", "none"] | None = None
+    row_range: tuple[Decimal, Decimal] | None = None
+    opening: Opening | None = None
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether single ratings or reviews show how far it can be trusted."""
+        return self.reliability in ("rating", "review")
+
+    @property
+    def points_per_unit(self) -> Decimal:
+        """Points of 0-100 that one unit of its values is worth."""
+        low, high = self.row_range or ((Decimal(0), Decimal(1)) if self.unit == "share" else (Decimal(0), Decimal(100)))
+        return Decimal(100) / (high - low)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -323,6 +389,8 @@ class Metric(Versioned):
             raise ValueError(f"{where} quantile is for percentiles, and needed there")
         if self.metric_type == "subjective" and self.reliability is None:
             raise ValueError(f"{where} a subjective metric names its reliability evidence")
+        if self.row_range is not None and not self.row_range[0] < self.row_range[1]:
+            raise ValueError(f"{where} row_range goes from the lowest to the highest value of a row")
         days = [target.from_ for target in self.targets]
         if days != sorted(set(days)):
             raise ValueError(f"{where} targets must follow each other in time, found {[str(day) for day in days]}")
@@ -350,50 +418,6 @@ class ReconciliationRule(Versioned):
     compared: Text
     tolerance_share: Decimal = Field(ge=0, lt=1)
     is_blocking: bool
-
-
-class PlanMetric(Declared):
-    """A metric of a plan: its weight, curve, the least n it demands, and the opening trust of a subjective one."""
-
-    metric_id: Id
-    weight: Decimal = Field(gt=0, le=100)
-    curve: Annotated[Piecewise | Step, Field(discriminator="kind")]
-    min_n: int | None = Field(None, ge=1)
-    initial_g: Decimal | None = Field(None, ge=0, le=1)
-    quota: int | None = Field(None, ge=1)
-    goal: Text
-
-
-class Plan(Versioned):
-    """A dated, weighted appraisal plan (reliability.md 4-5). Weights add up to 100 exactly.
-
-    `mode: demo` marks everything made with it and allows a small min n; real periods refuse it.
-    """
-
-    plan_id: Id
-    name: Text
-    mode: Literal["demo", "real"]
-    role: Id
-    author: str
-    metrics: tuple[PlanMetric, ...]
-    grades: dict[str, Decimal]
-
-    @field_validator("grades")
-    @classmethod
-    def _grades(cls, grades: dict[str, Decimal]) -> dict[str, Decimal]:
-        if len(set(grades.values())) < len(grades):
-            raise ValueError(f"two grades have the same limit in {grades}; give each its own")
-        return dict(sorted(grades.items(), key=lambda grade: grade[1], reverse=True))
-
-    @model_validator(mode="after")
-    def _check(self) -> Plan:
-        total = sum(metric.weight for metric in self.metrics)
-        if total != 100:
-            raise ValueError(f"plan {self.plan_id}: weights add up to {total}, not to 100")
-        names = [metric.metric_id for metric in self.metrics]
-        if len(set(names)) != len(names):
-            raise ValueError(f"plan {self.plan_id}: a metric appears twice in {names}")
-        return self
 
 
 class Period(Versioned):

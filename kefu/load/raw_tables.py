@@ -87,6 +87,12 @@ def _ensure(connection: psycopg.Connection, system: System) -> list[str]:
                     sql.Identifier(f"{entity.name}_changes"), table
                 )
             )
+            # Rows of a load lie together: what came since the last build is found without reading the rest.
+            connection.execute(
+                sql.SQL("create index {} on {} using brin (_load_seq) with (autosummarize = on)").format(
+                    sql.Identifier(f"{entity.name}_loads"), table
+                )
+            )
             connection.execute(sql.SQL("comment on table {} is {}").format(table, sql.Literal(entity.description)))
             connection.execute(sql.SQL("grant select, insert on {} to kefu_loader").format(table))
             connection.execute(sql.SQL("grant select on {} to kefu_transformer, kefu_auditor").format(table))

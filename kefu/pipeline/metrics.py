@@ -24,7 +24,7 @@ class Part:
         role: `numerator`, `denominator` or `n`.
         measure_id: its name.
         measure: its declaration.
-        parameters: values of the parameters its definition names, those of the period's last day.
+        parameters: values of the parameters its number depends on, those of the period's last day.
         total: what the rows add up to (of a distinct count: how many different items).
         columns: names of what `rows` shows: key, business date, the columns the definition uses, the amount.
         rows: the first rows behind the total, in order of date and key.
@@ -34,7 +34,7 @@ class Part:
     role: str
     measure_id: str
     measure: Measure
-    parameters: dict[str, Decimal]
+    parameters: dict[str, Decimal | str]
     total: Decimal
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -42,7 +42,10 @@ class Part:
 
     def heading(self) -> str:
         """Returns one line with the measure's total, definition and parameters."""
-        known = "".join(f", {name} = {value:f}" for name, value in self.parameters.items())
+        known = "".join(
+            f", {name} = {value:f}" if isinstance(value, Decimal) else f", {name} = {value}"
+            for name, value in self.parameters.items()
+        )
         added = (
             "number of rows"
             if self.measure.expression == "1"
@@ -187,7 +190,14 @@ def _part(
     shown = connection.execute(
         sql.SQL("select * from ({}) as behind order by 2, 1 limit {}").format(source, sql.Literal(most_rows)), arguments
     ).fetchall()
-    parameters = {key: platform.catalogue.parameters[key].value for key in sorted(measure.parameters)}
+    parameters = {
+        key: choice if value is None else value
+        for key, value, choice in connection.execute(
+            "select parameter_id, value, choice from wh_staging.stg_cfg__parameter"
+            " where parameter_id = any (%s) and %s between valid_from and valid_to order by parameter_id",
+            [sorted(platform.catalogue.settled_by(name)), span[1]],
+        )
+    }
     return Part(role, name, measure, parameters, Decimal(summary[0]), (*columns, "amount"), shown, summary[1])
 
 

@@ -31,15 +31,34 @@ _QUERIES = {
     "pub_kpi.target_attainment": "select * from {kpi}.target_attainment",
     "pub_kpi.workload_balance": "select * from {kpi}.workload_balance",
     "pub_kpi.bot_mix": "select * from {kpi}.bot_mix",
+    "pub_kpi.enquiry_funnel": "select * from {kpi}.enquiry_funnel",
+    "pub_kpi.list_utilisation": "select * from {kpi}.list_utilisation",
+    "pub_kpi.coaching_effect": "select * from {operations}.coaching_effect",
+    # The last sample of each queue up to the end of the period: gauges of the moment, never used for pay.
+    "pub_kpi.live_sample": "select distinct on (source_id, queue_source_id, queue_account) s.*"
+    " from {core}.fct_live_sample as s cross join {staging}.stg_cfg__period as p"
+    " where s.business_date <= p.period_end order by source_id, queue_source_id, queue_account, sampled_at desc",
+    "pub_kpi.decline_signal": "select * from {appraisal}.decline_signal where is_open",
+    "pub_kpi.common_issue": "select * from {appraisal}.common_issue",
+    "pub_kpi.coaching_queue": "select * from {appraisal}.coaching_queue",
+    "pub_kpi.best_practice": "select * from {appraisal}.best_practice",
+    "pub_kpi.decline_coverage": "select * from {appraisal}.decline_coverage",
     "pub_kpi.metric_reliability": "select r.*, p.name_zh as cohort_name_zh, p.name_en as cohort_name_en"
     " from {appraisal}.metric_reliability as r join {staging}.stg_cfg__plan as p on r.plan_id = p.plan_id",
     "pub_appraisal.score": "select * from {appraisal}.score",
     "pub_appraisal.score_component": "select * from {appraisal}.score_component where is_adjusted",
+    "pub_operations.integrity_finding": "select f.*, r.rule_name_zh, r.rule_name_en, r.owner_role"
+    " from {appraisal}.integrity_finding as f join {staging}.stg_cfg__integrity_rule as r on f.rule_id = r.rule_id",
+    "pub_operations.row_rule": "select * from {appraisal}.row_rule_coverage",
     "pub_operations.contradiction": "select * from {operations}.contradiction",
     "pub_operations.reconciliation": "select * from {operations}.reconciliation",
     "pub_operations.lateness": "select * from {operations}.lateness",
     "pub_operations.coverage": "select * from {operations}.coverage",
-    "pub_operations.quality_result": "select * from ops.quality_result where calc_id = {calc_id}",
+    "pub_operations.rater_profile": "select * from {appraisal}.rater_profile",
+    "pub_operations.collection_todo": "select * from {appraisal}.collection_todo",
+    "pub_operations.double_scoring": "select * from {appraisal}.double_scoring",
+    "pub_operations.quality_result": "select *, jsonb_array_length(failing_keys) as failing_count"
+    " from ops.quality_result where calc_id = {calc_id}",
     # The newest load of each entity; when it ran says nothing about the results, so it is not part of their hash;
     # neither is what the wall clock measured of lateness.
     "pub_operations.load_status": "select distinct on (source_id, entity) source_id, entity, completed_at as loaded_at,"

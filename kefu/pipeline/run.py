@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,14 @@ from connectors.contract import Window
 from kefu.catalogue.files import in_force
 from kefu.load.version_log import LoadReport
 from kefu.pipeline.context import Platform, Scope
+from kefu.pipeline.decline import scan
 from kefu.pipeline.ingest import entities_to_ingest, ingest, prepare
+from kefu.pipeline.integrity import test as test_integrity
+from kefu.pipeline.live_line import said
 from kefu.pipeline.publish import Published, publish
+from kefu.pipeline.raters import profile
 from kefu.pipeline.reliability import estimate
+from kefu.pipeline.text import derive
 from kefu.pipeline.transform import build, end_run, start_run
 from kefu.warehouse import Role
 
@@ -27,24 +32,45 @@ def calculate(platform: Platform, scope: Scope, run_id: str, say: Say = lambda _
     Raises:
         BuildError: naming the models or tests that failed.
     """
-    say(f"facts: {build(platform, scope, 'core', run_id)} models and tests")
+    facts = f"facts: {build(platform, scope, 'core', run_id)} models and tests"
+    say(f"{facts}, {said(platform, run_id)}" if scope.calc_id == "live" else facts)
     say(f"metrics: {build(platform, scope, 'kpi', run_id)} models and tests")
-    say(f"reliability: {estimate(platform, scope)} subjective metrics estimated")
-    checks = check_quality(platform, scope)
+    for line in judge(platform, scope):
+        say(line)
+    checks = check_quality(platform, scope, say)
     say(f"checks: {checks['passed']} passed, {checks['failed']} failed")
     say(f"appraisal: {build(platform, scope, 'appraisal', run_id)} models and tests")
 
 
-def check_quality(platform: Platform, scope: Scope) -> dict[str, int]:
-    """Runs all quality suites on a calculation; returns how many checks passed and failed."""
+def judge(platform: Platform, scope: Scope) -> Iterator[str]:
+    """Computes what PostgreSQL has no functions for: raters, trust, integrity, declines; yields one line for each."""
+    yield f"raters: {profile(platform, scope)} profiles of who scores"
+    yield f"reliability: {estimate(platform, scope)} cohorts of subjective metrics estimated"
+    yield f"integrity: {test_integrity(platform, scope)} flags for people to look into"
+    if scope.calc_id == "live":
+        yield f"declines: {scan(platform, scope).line()}"
+
+
+def check_quality(platform: Platform, scope: Scope, say: Say = lambda _: None) -> dict[str, int]:
+    """Runs the quality suites of a calculation and says what failed; returns how many checks passed and failed.
+
+    Suites of a metric run when a plan of the period uses it.
+    """
     from expectations.runner import run_suites
     from expectations.suites import load_suites
 
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        defaults = in_force(connection, "defaults", scope.period_start)["defaults"].model_dump(
-            mode="json", by_alias=True
+        found, plans, periods = (
+            in_force(connection, kind, scope.period_start) for kind in ("defaults", "plan", "period")
         )
-    results = run_suites(platform.warehouse, load_suites(), scope.calc_id, scope.schema, defaults)
+    used = {entry.metric_id for plan_id in periods[scope.period_id].plan_ids for entry in plans[plan_id].metrics}
+    suites = [suite for suite in load_suites() if suite.metric_id is None or suite.metric_id in used]
+    defaults = found["defaults"].model_dump(mode="json", by_alias=True)
+    results = run_suites(platform.warehouse, suites, scope.calc_id, scope.schema, defaults)
+    for severity in ("critical", "warning", "info"):
+        for result in results:
+            if not result.success and result.expectation.severity == severity:
+                say(f"  {result.line}")
     passed = sum(result.success for result in results)
     return {"passed": passed, "failed": len(results) - passed}
 
@@ -61,6 +87,8 @@ def daily(platform: Platform, run_id: str, window: Window | None = None, say: Sa
         with platform.warehouse.pipeline_lock(f"daily run {run_id}"):
             for source_id, entity in entities_to_ingest(platform):
                 say(line_of(ingest(platform, run_id, source_id, entity, window)))
+            for read in derive(platform):
+                say(read.line())
             scope = platform.scope(platform.period())
             calculate(platform, scope, run_id, say)
             published = publish(platform, scope)

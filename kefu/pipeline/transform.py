@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
 from kefu.pipeline.context import Platform, Scope
+from kefu.pipeline.live_line import Base, begin, finish, going_on
 from kefu.settings import PROJECT
 from kefu.warehouse import Role, WarehouseError
 
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 # What each layer builds. Statistics and checks run between `kpi` and `appraisal`.
 LAYERS = {
     "core": "path:models/staging path:models/intermediate path:models/core",
-    "kpi": "path:models/kpi path:models/operations evidence_rating evidence_eligible evidence_review",
+    "kpi": "path:models/kpi path:models/operations path:models/appraisal/evidence",
     "appraisal": "path:models/appraisal",
 }
-_EXCLUDED = {"appraisal": "evidence_rating evidence_eligible evidence_review"}
+_EXCLUDED = {"appraisal": "path:models/appraisal/evidence"}
 # Reading the project costs more than building a small layer; this process keeps what it read last.
 _PARSED: dict[object, Manifest] = {}
-_MOST_PARSED = 2
 
 
 class BuildError(WarehouseError):
@@ -36,13 +35,18 @@ class BuildError(WarehouseError):
 def build(platform: Platform, scope: Scope, layer: str, run_id: str) -> int:
     """Builds and tests one layer of a calculation; returns the number of models and tests that ran.
 
+    The live line goes on from its last finished build where it can; the first layer decides it.
+
     Raises:
         BuildError: naming every model or test that failed, and why.
     """
-    arguments = ["build", "--select", LAYERS[layer], "--exclude-resource-type", "unit_test"]
+    base = None
+    if scope.calc_id == "live":
+        base = begin(platform, scope, run_id) if layer == "core" else going_on(platform, scope, run_id)
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
     if layer in _EXCLUDED:
         arguments += ["--exclude", _EXCLUDED[layer]]
-    results = invoke(platform, [*arguments, "--vars", json.dumps(scope.variables())])
+    results = run_models(platform, scope, arguments, LAYERS[layer].split(), base)
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         connection.cursor().executemany(
             "insert into ops.build_result values (%s, %s, %s, %s, %s, %s, %s)"
@@ -54,9 +58,62 @@ def build(platform: Platform, scope: Scope, layer: str, run_id: str) -> int:
     failed = [f"{r['node']}: {r['message']}" for r in results if r["status"] in ("error", "fail")]
     if failed:
         raise BuildError(f"layer {layer} of {scope.calc_id} failed:\n" + "\n".join(failed))
-    if not results:
+    if not results and base is None:
         raise BuildError(f"layer {layer} selected nothing. Remedy: check the folders of dbt_project/models")
+    if scope.calc_id == "live" and layer == "appraisal":
+        finish(platform, run_id)
     return len(results)
+
+
+def run_models(
+    platform: Platform, scope: Scope, arguments: Sequence[str], selected: Sequence[str], base: Base | None
+) -> list[dict[str, object]]:
+    """Runs dbt on what is selected; of a build that goes on from a base only on what its changes can reach."""
+    given = ["--vars", json.dumps(scope.variables() | (base.variables() if base else {}))]
+    if base is not None and base.changed is not None:
+        selected = _reached(_parsed(platform, given), base.changed, selected)
+        if not selected:
+            return []
+    return invoke(platform, [*arguments, "--select", *selected, *given])
+
+
+def _reached(manifest: Manifest | None, changed: frozenset[tuple[str, str]], selected: Sequence[str]) -> Sequence[str]:
+    """Returns which selected models read a changed version log, or anything else that no load says changed.
+
+    Selections are paths of models, names, and names with all that they need (`+name`).
+    """
+    if manifest is None:
+        return selected
+    logs = {f"raw_{system}.{entity}" for system, entity in changed}
+    # Another configuration is built in full.
+    found = {
+        key
+        for key, source in manifest.sources.items()
+        if f"{source.source_name}.{source.name}" in logs
+        or not (source.source_name.startswith("raw_") or (source.source_name, source.name) == ("cfg", "object_version"))
+    }
+    # What is dirty reaches only rows of models that are reached on another way.
+    found = _walk(found, lambda key: [] if key.endswith(".int_dirty") else manifest.child_map.get(key, []))
+    wanted = {
+        key
+        for key, node in manifest.nodes.items()
+        if any(
+            node.original_file_path.startswith(part.removeprefix("path:") + "/") or node.name == part.removeprefix("+")
+            for part in selected
+        )
+    }
+    if any(part.startswith("+") for part in selected):
+        wanted = _walk(wanted, lambda key: manifest.parent_map.get(key, []))
+    return sorted(manifest.nodes[key].name for key in found & wanted if key.startswith("model."))
+
+
+def _walk(start: set[str], following: Callable[[str], list[str]]) -> set[str]:
+    found, waiting = set(start), list(start)
+    while waiting:
+        for key in set(following(waiting.pop())) - found:
+            found.add(key)
+            waiting.append(key)
+    return found
 
 
 def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, object]]:
@@ -67,30 +124,12 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
     """
     from dbt.cli.main import dbtRunner  # three seconds that only builds should pay
 
-    folder = PROJECT / "dbt_project"
-    parameters = platform.warehouse.parameters(Role.TRANSFORMER)
-    os.environ |= {
-        "KEFU_DBT_HOST": parameters["host"],
-        "KEFU_DBT_PORT": parameters["port"],
-        "KEFU_DBT_DATABASE": parameters["dbname"],
-        "KEFU_DBT_USER": parameters["user"],
-        "DBT_ENV_SECRET_KEFU_PASSWORD": parameters["password"],
-        "KEFU_DBT_TARGET": str(platform.settings.kefu_data_dir / "dbt"),
-        "DBT_LOG_PATH": str(platform.settings.kefu_data_dir / "dbt"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    # An empty file name is none, for PostgreSQL's library too.
-    os.environ |= {"KEFU_DBT_SSLMODE": parameters.get("sslmode", "prefer")} | {
-        f"KEFU_DBT_{name.upper()}": parameters.get(name, "") for name in ("sslrootcert", "sslcert", "sslkey")
-    }
-    # The words of a run are in `ops.build_result`; statements are below `target/run`.
-    shared = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--quiet"]
-    # What dbt keeps of an earlier parse holds for the same variables only, and not for descriptions that were moved.
-    shared += ["--log-level", "none", "--log-level-file", "info", "--no-partial-parse"]
+    _environment(platform)
+    shared = _flags()
     if arguments[0] == "parse":
         outcome = dbtRunner().invoke([*arguments, *shared])
     else:
-        manifest = _parsed(folder, platform, arguments, shared)
+        manifest = _parsed(platform, arguments)
         outcome = dbtRunner(manifest).invoke([*arguments, *shared, "--no-write-json"])
     if outcome.exception is not None:
         raise BuildError(f"dbt {arguments[0]} could not run: {outcome.exception}") from outcome.exception
@@ -106,29 +145,67 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
     ]
 
 
-def _parsed(folder: Path, platform: Platform, arguments: Sequence[str], shared: Sequence[str]) -> Manifest | None:
-    """Returns the parsed project, read again only when a file, the database or the calculation is another one.
+def _environment(platform: Platform) -> None:
+    """Tells dbt where the warehouse is."""
+    parameters = platform.warehouse.parameters(Role.TRANSFORMER)
+    os.environ |= {
+        "KEFU_DBT_HOST": parameters["host"],
+        "KEFU_DBT_PORT": parameters["port"],
+        "KEFU_DBT_DATABASE": parameters["dbname"],
+        "KEFU_DBT_USER": parameters["user"],
+        "DBT_ENV_SECRET_KEFU_PASSWORD": parameters["password"],
+        "KEFU_DBT_TARGET": str(platform.settings.kefu_data_dir / "dbt"),
+        "DBT_LOG_PATH": str(platform.settings.kefu_data_dir / "dbt"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    # An empty file name is none, for PostgreSQL's library too.
+    os.environ |= {"KEFU_DBT_SSLMODE": parameters.get("sslmode", "prefer")} | {
+        f"KEFU_DBT_{name.upper()}": parameters.get(name, "") for name in ("sslrootcert", "sslcert", "sslkey")
+    }
 
-    Instants and periods are read when a model runs; only the name of the calculation decides the names of schemas.
+
+def _flags() -> list[str]:
+    folder = str(PROJECT / "dbt_project")
+    # The words of a run are in `ops.build_result`; statements are below `target/run`.
+    shared = ["--project-dir", folder, "--profiles-dir", folder, "--quiet"]
+    # What dbt keeps of an earlier parse holds for the same variables only, and not for descriptions that were moved.
+    return [*shared, "--log-level", "none", "--log-level-file", "none", "--no-partial-parse"]
+
+
+def _parsed(platform: Platform, arguments: Sequence[str]) -> Manifest | None:
+    """Returns the parsed project, read again only when a file of it changed, placed where this run builds.
+
+    Instants and periods are read when a model runs; database and calculation only decide where relations lie.
     """
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    given = arguments[arguments.index("--vars") + 1] if "--vars" in arguments else "{}"
+    _environment(platform)
+    given = json.loads(arguments[arguments.index("--vars") + 1]) if "--vars" in arguments else {}
+    folder = PROJECT / "dbt_project"
     files = [path for path in folder.rglob("*") if path.suffix in (".sql", ".yml") and "target" not in path.parts]
-    key = (
-        platform.warehouse.parameters(Role.TRANSFORMER)["dbname"],
-        json.loads(given).get("calc_id"),
-        frozenset((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files),
-    )
+    key = frozenset((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
     if key not in _PARSED:
-        outcome = dbtRunner().invoke(["parse", "--vars", given, *shared])
+        outcome = dbtRunner().invoke(["parse", "--no-write-json", "--vars", json.dumps(given), *_flags()])
         if not isinstance(outcome.result, Manifest):
             return None  # dbt says why when it is called again
-        while len(_PARSED) >= _MOST_PARSED:
-            _PARSED.pop(next(iter(_PARSED)))
+        _PARSED.clear()
         _PARSED[key] = outcome.result
-    return _PARSED[key]
+    manifest = _PARSED[key]
+    _place(manifest, platform.warehouse.parameters(Role.TRANSFORMER)["dbname"], given.get("calc_id", "live"))
+    return manifest
+
+
+def _place(manifest: Manifest, database: str, calc_id: str) -> None:
+    """Gives every relation of a parsed project the names that `generate_schema_name` would give it in this run."""
+    from dbt.contracts.graph.nodes import ModelNode
+
+    for node in [*manifest.nodes.values(), *manifest.sources.values()]:
+        node.database = database
+        if isinstance(node, ModelNode):
+            node.schema = f"wh_{node.config.schema}" if calc_id == "live" else calc_id
+        if node.relation_name is not None:
+            node.relation_name = f'"{database}"."{node.schema}"."{node.identifier}"'
 
 
 def drop_schema(platform: Platform, scope: Scope) -> None:

@@ -93,6 +93,11 @@ def write_configuration(
     if is_alone:
         site = read_yaml(target / "site.yml")
         _write(target / "site.yml", site | {"time_zone": scenario.time_zone})
+        # Overlays are about teams of the base, which are not there.
+        for path in sorted((target / "plans").glob("*.yml")):
+            plan = read_yaml(path)
+            if plan.pop("overlays", None):
+                _write(path, plan)
 
 
 def _name(row: dict[str, Any]) -> dict[str, str]:

@@ -768,6 +768,49 @@ def _coaching(office: _Office) -> Iterator[Row]:
                 }
 
 
+def _verified_fact(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("verified_fact"), _DECLARED["fact"]
+    reviewers = [agent["agent_key"] for agent in office.agents if agent["role"] == "qa"]
+    number = 0
+    for first, last in office.months():
+        for agent in office.employed(first, last):
+            if rng.random() >= declared["share"]:
+                continue
+            number += 1
+            kind, day = _pick(rng, declared["kinds"]), first + int(rng.integers(20)) * _DAY
+            verifier = _one(rng, reviewers) if rng.random() >= declared["unverified_share"] else None
+            yield {
+                "fact_id": f"V{number:06}",
+                "employee_number": agent["agent_key"],
+                "fact_kind": kind,
+                "happened_on": day,
+                "points": float(rng.integers(1, 3)) if kind in ("bonus", "malus") else None,
+                "metric_id": None,
+                "reported_by": agent["manager_key"],
+                "evidence_id": f"E-{number:04}",
+                "verified_by": verifier,
+                "verified_on": day + _DAY if verifier else None,
+                "note_text": None,
+            }
+
+
+def _manager_comment(office: _Office) -> Iterator[Row]:
+    rng, declared = office.stream("manager_comment"), _DECLARED["comment"]
+    number = 0
+    for first, last in office.months():
+        for agent in office.employed(first, last):
+            if rng.random() < declared["share"]:
+                number += 1
+                yield {
+                    "comment_id": f"M{number:06}",
+                    "employee_number": agent["agent_key"],
+                    "manager_number": agent["manager_key"],
+                    "about_on": first + 14 * _DAY,
+                    "metric_id": _one(rng, declared["metrics"]),
+                    "comment": _one(rng, declared["texts"]),
+                }
+
+
 def _training(office: _Office) -> Iterator[Row]:
     rng, declared = office.stream("training"), _DECLARED["training"]
     assigned: list[tuple[str, str, str, dt.date]] = []
@@ -1121,6 +1164,8 @@ _SHEETS: dict[str, Callable[[_Office], Iterator[Row]]] = {
     "order": _order,
     "complaint": _complaint,
     "coaching": _coaching,
+    "verified_fact": _verified_fact,
+    "manager_comment": _manager_comment,
     "training": _training,
     "social_feedback": _social_feedback,
     "group_chat_day": _group_chat_day,

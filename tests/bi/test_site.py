@@ -21,7 +21,7 @@ from tests.bi import dataset
 from tests.bi.conftest import fetch_with
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
-PAGES = ["index", "team_overview", "metrics", "operations", "data_quality"]
+PAGES = ["index", "team_overview", "metrics", "operations", "coaching", "reliability", "data_quality"]
 
 
 class Page(HTMLParser):
@@ -249,9 +249,9 @@ def test_health_tells_what_does_not_add_up_and_who_fixes_it(pages: dict[str, Pag
     page = pages["data_quality.en"]
     assert "Loads that do not add up: 1, off by 1" in page.text
     assert "3 passed, 2 failed (1 critical), 1 not evaluated" in page.text
-    loads = {row[1]: row[2] for row in page.rows if len(row) == 9}
+    loads = {row[1]: row[2] for row in page.rows if len(row) == 9 and row[1] not in ("Critical", "Warning", "Info")}
     assert loads["qa_review"] == "✕ Failed" and loads["queue_log"] == "! Needs attention" and loads["cdr"] == "✓ OK"
-    checks = [row for row in page.rows if len(row) == 7 and row[1] in ("Critical", "Warning", "Info")]
+    checks = [row for row in page.rows if len(row) == 9 and row[1] in ("Critical", "Warning", "Info")]
     assert [row[0].split(" ", 1)[1] for row in checks] == [
         "Failed",
         "Needs attention",
@@ -260,7 +260,8 @@ def test_health_tells_what_does_not_add_up_and_who_fixes_it(pages: dict[str, Pag
         "OK",
         "OK",
     ]
-    assert checks[0][6] == "HR" and checks[1][6] == "QA lead"
+    assert checks[0][8] == "HR" and checks[1][8] == "QA lead"
+    assert [row[5] for row in checks] == ["3", "3", "0", "0", "0", "0"]
     assert "3/4" in pages["data_quality.zh-CN"].text
 
 

@@ -36,10 +36,12 @@ def test_every_dashboard_is_found_with_its_cards_and_files() -> None:
     assert [(one.key, len(one.cards), len(one.filters)) for one in site.dashboards] == [
         ("team_overview", 13, 3),
         ("metrics", 8, 2),
-        ("operations", 5, 0),
-        ("data_quality", 11, 0),
+        ("operations", 9, 0),
+        ("coaching", 6, 1),
+        ("reliability", 7, 1),
+        ("data_quality", 14, 0),
     ]
-    assert len({entry.sql for _, entry in site.statements()}) == 28
+    assert len({entry.sql for _, entry in site.statements()}) == 44
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_every_dashboard_is_found_with_its_cards_and_files() -> None:
         ("team_overview.yml", "pub_kpi.team.team_key", "pub_kpi.team.team_id", "pub_kpi.team.team_id is not in"),
         ("team_overview.yml", "labels: score_status", "labels: mood", "no enumeration 'mood'"),
         ("data_quality/loads.sql", "pub_operations.load_status", "payroll.line", "reads payroll.line, which is not"),
-        ("site.yml", "operations, data_quality]", "operations]", "no card uses it"),
+        ("site.yml", "reliability, data_quality]", "reliability]", "no card uses it"),
     ],
 )
 def test_a_wrong_declaration_is_refused_and_named(
@@ -92,9 +94,10 @@ def test_a_column_that_went_missing_is_named_with_every_card_that_uses_it(owner:
         problems = spec.check_cards(owner, load_site())
     finally:
         owner.rollback()
+    missing = "without filters: column metric_reliability.weight_factor does not exist"
     assert problems == [
-        "team_overview/reliability: team_overview/reliability.sql without filters: "
-        "column metric_reliability.weight_factor does not exist"
+        f"team_overview/reliability: team_overview/reliability.sql {missing}",
+        *(f"reliability/{card}: reliability/metrics.sql {missing}" for card in ("factors", "parts", "evidence")),
     ]
 
 
@@ -131,7 +134,7 @@ def test_metabase_shows_words_and_reasons_instead_of_codes_and_nulls(owner: psyc
             assert len(set(titles)) == len(titles), f"{card.key}: Metabase needs distinct titles, found {titles}"
             if not cursor.fetchall():
                 empty.add(card.key)
-    assert len(cards) == 38
+    assert len(cards) == 58
     # The small dataset holds no metric of these dimensions.
     assert empty == {"resolution", "sales", "bot"}
 

@@ -36,7 +36,7 @@ def cards(catalogue: Catalogue) -> dict[str, list[str]]:
             sql = (PROJECT / "bi/dashboards" / card.sql).read_text("utf-8")
             named = set(re.findall(r"[a-z_0-9]+", sql)) | set(card.constants.values())
             for name, metric in catalogue.metrics.items():
-                mart = (metric.published_in or "").split(".")[0]
+                mart = (metric.published_in or "").split(".")[0].removeprefix("fct_")
                 is_listed = card.constants.get("dimension") == metric.dimension and metric.kind != "elsewhere"
                 if name in named or mart in named or is_listed:
                     found[name].append(f"{dashboard.key}/{card.key}")

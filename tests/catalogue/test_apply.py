@@ -79,8 +79,13 @@ def test_a_new_version_is_added_beside_the_old_one(warehouse: Warehouse, config:
 def closed(warehouse: Warehouse) -> None:
     with warehouse.connect(Role.OWNER) as owner:
         owner.execute(
-            "insert into payroll.close values ('2026_11', 1, '2026-11-01', '2026-11-30', 'real', 1,"
-            " '2026-12-04T23:00:00Z', 'c', 0, 'h', 'h', '0', 'm', 'kefu_plan_approver', now()) on conflict do nothing"
+            "insert into payroll.close (period_id, version, chain_position, period_start, period_end, period_mode,"
+            " data_cut, as_of, plans, definition_hash, config_hash, row_count, amount_fen, rows_without_amount,"
+            " amount_fen_by_team, content_hash, component_hash, trust_hash, audit_position, audit_hash,"
+            " previous_manifest_hash,"
+            " calculated_by, reviewed_by, approved_by, locked_by, locked_at, manifest, manifest_hash) values"
+            " ('2026_11', 1, 1, '2026-11-01', '2026-11-30', 'real', 1, '2026-12-04T23:00:00Z', '{}', 'd', 'c', 0, 0, 0,"
+            " '{}', 'h', 'h', 'h', 1, 'h', '0', 'a', 'b', 'c', 'c', now(), '{}', 'm') on conflict do nothing"
         )
 
 

@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 RECORDED = Path(__file__).parents[2] / "samples/live_helper_chat/rest"
 USER, KEY = "reader", "key-of-the-fake-server"
@@ -37,6 +39,7 @@ class FakeServer:
         list_count: gives what the reply says about the number of chats, after its page was cut; None leaves it out.
         largest_page: what `limit` is cut to.
         honours_offset, honours_messages: whether the server understands these parameters.
+        lost: numbers of chats that the statistics no longer count.
         requests: what was asked, as (path, parameters).
     """
 
@@ -54,6 +57,7 @@ class FakeServer:
         self.largest_page = 1000
         self.honours_offset = True
         self.honours_messages = True
+        self.lost: set[int] = set()
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.url = ""
 
@@ -66,6 +70,8 @@ class FakeServer:
             return Reply(401, {"error": True, "result": "Authorization failed!"})
         if path in self.lists:
             return Reply(200, self.lists[path])
+        if path == "/restapi/agentstatistic":
+            return Reply(200, {"error": False, "result": self.statistic(parameters)})
         if path != "/restapi/chats":
             return Reply(404, "no such page")
         self.before_page(self)
@@ -85,6 +91,34 @@ class FakeServer:
         chats = [{name: value for name, value in chat.items() if name not in left_out} for chat in page]
         total = self.list_count(self)
         return Reply(200, {"list": chats, "error": False} | ({} if total is None else {"list_count": total}))
+
+    def statistic(self, parameters: dict[str, str]) -> list[dict[str, Any]]:
+        """Counts like the server: chats by their last owner, and closed chats by everybody who wrote in them."""
+        zone = ZoneInfo("Europe/Berlin")
+        first = datetime.combine(date.fromisoformat(parameters["timefrom"]), time(), zone).timestamp()
+        end_of_day = time(*(int(parameters[f"timeto_{unit}"]) for unit in ("hours", "minutes", "seconds")))
+        last = datetime.combine(date.fromisoformat(parameters["timeto"]), end_of_day, zone).timestamp()
+        chats = [chat for chat in self.chats if first <= int(chat["time"]) <= last and int(chat["id"]) not in self.lost]
+        found = []
+        for user in self.lists["/restapi/getusers"]["result"]:
+            own = [chat for chat in chats if int(chat["user_id"]) == int(user["id"])]
+            wrote = [
+                chat
+                for chat in chats
+                if int(chat["status"]) == 2
+                and any(int(message["user_id"]) == int(user["id"]) for message in chat["messages"])
+            ]
+            found.append(
+                {
+                    "agentName": f"{user.get('name')} {user.get('surname')}",
+                    "userId": user["id"],
+                    # The server says "0" as text where it counted nothing.
+                    "numberOfChats": len(own) or "0",
+                    "numberOfChatsParticipant": len(wrote) or "0",
+                    "avgWaitTime_front": "0 s.",
+                }
+            )
+        return found
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pymysql
 import pytest
@@ -43,6 +44,7 @@ TABLES = {
     "user_department": "lh_userdep",
 }
 BY_REST = ("chat", "message", "survey_item", "user", "department")
+ONLY_BY_REST = ("agent_statistic",)
 
 
 def recorded(table: str) -> list[dict[str, str]]:
@@ -122,7 +124,7 @@ def test_every_record_arrives_and_every_column_is_accounted_for(entity: str, cou
 
 
 def test_the_table_of_entities_is_complete() -> None:
-    assert set(TABLES) == set(SYSTEM.entities)
+    assert {*TABLES, *ONLY_BY_REST} == set(SYSTEM.entities)
     assert SYSTEM.assignment_mode == "self_accept"
 
 
@@ -141,6 +143,41 @@ def test_database_and_rest_give_the_same_rows(server: FakeServer, entity: str) -
 def test_entities_that_rest_does_not_serve_yield_nothing(server: FakeServer, entity: str) -> None:
     assert chunks(by_rest(server), entity) == []
     assert server.requests == []
+
+
+def test_the_statistics_of_the_server_are_counted_by_local_day_and_operator(server: FakeServer) -> None:
+    """What the API counts for a day is what the tables hold: owners of all chats, participants of the closed ones."""
+    found = rows(by_rest(server), "agent_statistic")
+    assert {row["day_end"] - row["day_start"] for row in found} == {timedelta(days=1)}
+    counted: dict[str, Counter[tuple[str, int]]] = {"chat_count": Counter(), "participation_count": Counter()}
+    for row in found:
+        for name, counts in counted.items():
+            counts[row["day_start"].isoformat(), row["user_id"]] += row[name]
+
+    def day(epoch: str) -> str:
+        local = instant(epoch).astimezone(ZoneInfo("Europe/Berlin"))
+        return local.replace(hour=0, minute=0, second=0).astimezone(UTC).isoformat()
+
+    owned = Counter((day(chat["time"]), int(chat["user_id"])) for chat in recorded("lh_chat") if chat["user_id"] != "0")
+    wrote = Counter(
+        (day(part["time"]), int(part["user_id"]))
+        for part in recorded("lh_chat_participant")
+        if int(part["user_id"]) > 0
+    )
+    assert +counted["chat_count"] == owned and owned.total() > 200
+    assert +counted["participation_count"] == wrote and wrote.total() > 200
+    asked = [parameters for path, parameters in server.requests if path == "/restapi/agentstatistic"]
+    assert len(asked) == len({row["day_start"] for row in found}) == len({start for start, _ in owned})
+
+
+def test_a_window_holds_the_statistics_of_the_days_that_begin_in_it(server: FakeServer) -> None:
+    start = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    found = rows(by_rest(server), "agent_statistic", Window(start, start + timedelta(days=2)))
+    assert {row["day_start"].isoformat() for row in found} == {"2026-11-03T23:00:00+00:00", "2026-11-04T23:00:00+00:00"}
+
+
+def test_the_tables_hold_no_statistics() -> None:
+    assert chunks(SQLITE, "agent_statistic") == []
 
 
 def test_a_chat_is_what_the_server_recorded() -> None:
@@ -419,7 +456,7 @@ def test_ignored_columns_are_dropped_before_anything_is_made_of_them(
 ) -> None:
     settings, connection = copy
     connection.execute("ALTER TABLE lh_users ADD COLUMN password TEXT DEFAULT 'a hash'")
-    for entity in SYSTEM.entities.values():
+    for entity in (entity for name, entity in SYSTEM.entities.items() if name not in ONLY_BY_REST):
         (raw,) = database.batches(settings.url or "", entity, None)
         assert set(raw.column_names) & {"password", "nick", "ip", "hash", *entity.ignored} == set()
     server.chats[0]["fbst"] = 9

@@ -246,6 +246,16 @@ RECORDS: dict[str, list[Row]] = {
             "metric_id": None, "cause": None, "measure": None, "follow_up_on": None,
         },
     ],
+    "manager_comment": [
+        {
+            "comment_id": "M1", "employee_number": "CS1001", "manager_number": "CS1099", "about_on": date(2026, 11, 20),
+            "metric_id": "csat_rate", "comment": "开场白更亲切了",
+        },
+        {
+            "comment_id": "M2", "employee_number": "CS1002", "manager_number": "CS1099", "about_on": date(2026, 11, 20),
+            "metric_id": None, "comment": "keep it up",
+        },
+    ],
     "training": [
         {
             "training_id": "N1", "employee_number": "CS1001", "course_name": "隐私保护", "course_kind": "refresher",
@@ -373,6 +383,19 @@ RECORDS: dict[str, list[Row]] = {
         {"employee_number": "CS1001", "block_date": date(2026, 11, 2), "blocks": 2, "rejections": 1},
         {"employee_number": "CS1001", "block_date": date(2026, 11, 3), "blocks": 0, "rejections": 0},
     ],
+    "verified_fact": [
+        {
+            "fact_id": "V1", "employee_number": "CS1001", "fact_kind": "falsification",
+            "happened_on": date(2026, 11, 5), "points": None, "metric_id": None, "reported_by": "CS1099",
+            "evidence_id": "E-17", "verified_by": "CS1098", "verified_on": date(2026, 11, 9),
+            "note_text": "补录虚假工单",
+        },
+        {
+            "fact_id": "V2", "employee_number": "CS1002", "fact_kind": "bonus", "happened_on": date(2026, 11, 6),
+            "points": 2.5, "metric_id": "exam_score", "reported_by": "CS1099", "evidence_id": None,
+            "verified_by": None, "verified_on": None, "note_text": None,
+        },
+    ],
 }  # fmt: skip
 
 
@@ -464,11 +487,11 @@ EXAM_HEADINGS = EXAM.strip().split(",")
 
 
 def test_every_field_has_headings_in_both_languages() -> None:
-    assert len(SYSTEM.entities) == 33
+    assert len(SYSTEM.entities) == 35
     assert {name: list(entity.fields) for name, entity in SYSTEM.entities.items()} == {
         name: list(headings.fields) for name, headings in HEADINGS.items()
     }
-    assert sum(len(entity.fields) for entity in SYSTEM.entities.values()) == 245
+    assert sum(len(entity.fields) for entity in SYSTEM.entities.values()) == 262
     # No heading may name two fields of an entity.
     for headings in HEADINGS.values():
         owners = defaultdict(set)

@@ -148,7 +148,7 @@ def test_other_dags_are_asked_for_by_assets_or_people(dags: dict[str, Any]) -> N
 
 
 def test_the_calculation_is_the_same_chain_in_both_dags(dags: dict[str, Any]) -> None:
-    chain = ["facts", "metrics", "reliability", "checks", "appraisal", "publish", "pages"]
+    chain = ["facts", "metrics", "judge", "checks", "appraisal", "publish", "pages"]
     for dag_id in ("daily", "build_core"):
         for left, right in pairwise(chain):
             assert right in dags[dag_id].task_dict[left].downstream_task_ids, (dag_id, left)
@@ -159,10 +159,13 @@ def test_the_close_waits_for_an_approval(dags: dict[str, Any]) -> None:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
     dag = dags["payroll_close"]
-    assert isinstance(dag.task_dict["approve"], ApprovalOperator)
-    assert dag.task_dict["approve"].upstream_task_ids == {"request"}
-    assert "approve" in dag.task_dict["close"].upstream_task_ids
-    assert dag.task_dict["close"].trigger_rule == "all_success"
+    for name in ("review", "approve"):
+        assert isinstance(dag.task_dict[name], ApprovalOperator)
+    chain = ["request", "calculate", "review", "publish", "dispute_window", "approve", "close"]
+    assert set(dag.task_dict) == set(chain)
+    for left, right in pairwise(chain):
+        assert left in dag.task_dict[right].upstream_task_ids, (left, right)
+        assert dag.task_dict[right].trigger_rule == "all_success"
 
 
 def test_every_entity_is_read_by_exactly_one_family(
@@ -177,7 +180,7 @@ def test_every_entity_is_read_by_exactly_one_family(
     by_family = [load for channel in INGEST.values() for load in steps.entities(channel)]
     declared = Platform(settings).catalogue.sources
     everything = [(name, entity) for name, source in declared.items() for entity in source.entities]
-    assert len(everything) == 54
+    assert len(everything) == 56
     assert sorted((load["source_id"], load["entity"]) for load in by_family) == sorted(everything)
     assert steps.sources() == list(declared)
     assert sorted(name for channel in INGEST.values() for name in steps.sources(channel)) == sorted(declared)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from kefu.payroll import Close
 from kefu.pipeline.context import Platform
 from kefu.pipeline.transform import start_run
 from kefu.settings import Settings
 from kefu.warehouse import Role, Warehouse, WarehouseError
 from tests.e2e.support import Line
+from tests.payroll import fabricated
+from tests.payroll.fabricated import Agent, Calculation, calculating, query, set_clock
 
 PERIOD_ID = "2026_11_demo"
 
@@ -43,7 +45,7 @@ def test_daily_publishes_what_the_command_line_publishes(
         ("daily", "succeeded", {"period_id": PERIOD_ID, "window": None})
     ]
     assert _fetch(platform.warehouse, "select count(*), count(window_start), sum(read_count) > 0 from ops.load") == [
-        (54, 0, True)
+        (56, 0, True)
     ]
 
 
@@ -112,73 +114,89 @@ def test_a_step_and_the_start_of_a_run_wait_while_another_pipeline_works(
     assert statuses["held up"] == "failed" and "not begun" not in statuses
 
 
-def _approval(name: str, choice: str = "Approve") -> dict[str, Any]:
+def _approval(name: str | None, choice: str = "Approve") -> dict[str, Any]:
     return {
         "chosen_options": [choice],
         "params_input": {},
         "responded_at": datetime(2026, 11, 25, 8, tzinfo=UTC),
-        "responded_by_user": {"id": name, "name": name},
+        "responded_by_user": {"id": name, "name": name} if name else None,
     }
 
 
-def test_a_close_records_who_asked_and_who_approved(
-    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def closing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Platform]:
+    """A warehouse whose close calculates what a test decides, with people known to Airflow by name."""
+    mode, plan_ids, database = request.param
+    declared = {"period_id": "p", "mode": mode, "plan_ids": plan_ids}
+    here = fabricated.installation(settings, database, tmp_path, [declared])
+    set_clock(here, "2026-11-25T08:00:00Z")
+    actors = {"ana": "kefu_plan_author", "ben": "kefu_plan_approver", "cho": "kefu_hr_approver"}
+    known = here.settings.model_copy(update={"kefu_actors": actors if mode == "real" else {}})
+    monkeypatch.setattr("kefu.settings.settings", lambda: known)
+    query(
+        here,
+        "insert into cfg.plan_approval select object_id, version, content_hash, 'kefu_plan_approver',"
+        " '2026-10-30T08:00:00Z' from cfg.object_version where kind = 'plan' on conflict do nothing",
+    )
+    with calculating(monkeypatch, Calculation([Agent("CS1001", Decimal("85.03"), "A", 100_030)])):
+        yield Platform(known, database)
+
+
+@pytest.mark.parametrize("closing", [("real", ["balanced_im"], "t_close_steps")], indirect=True)
+def test_the_tasks_of_a_close_act_as_the_people_airflow_recorded(closing: Platform) -> None:
     from dags import steps
 
-    monkeypatch.setenv("KEFU_DATABASE", warehouse.database)
-    closed: list[str] = []
-
-    def close_period(platform: Platform, period_id: str, say: Any) -> Close:
-        closed.append(period_id)
-        return Close(period_id, 1, 12, "c0", "m0", tmp_path)
-
-    monkeypatch.setattr("kefu.payroll.close_period", close_period)
-    done = steps.close("close 1", PERIOD_ID, "ana", _approval("ben"))
-    assert done == {"version": 1, "row_count": 12, "content_hash": "c0", "folder": str(tmp_path)}
-    assert _fetch(warehouse, "select status, detail from ops.run where run_id = 'close 1'") == [
-        (
-            "succeeded",
-            {
-                "period_id": PERIOD_ID,
-                "requested_by": "ana",
-                "approved_by": {"id": "ben", "name": "ben"},
-                "approved_at": "2026-11-25 08:00:00+00:00",
-            },
-        )
-    ]
-    for refused in (_approval("ben", "Reject"), _approval("ben") | {"responded_by_user": None}):
+    assert steps.closing("p")["state"] == "open"
+    with pytest.raises(PermissionError, match=r"found the Airflow user None, expected one of \['ana', 'ben', 'cho'\]"):
+        steps.calculate_close("close 1", "p", None)
+    assert steps.calculate_close("close 1", "p", "ana") | {"result_hash": ""} == {
+        "scores": "1 of 1", "amount": "1,000.30", "result_hash": "",
+    }  # fmt: skip
+    for refused in (_approval("ben", "Reject"), _approval(None)):
         with pytest.raises(PermissionError, match="no approval by a person"):
-            steps.close("close 2", PERIOD_ID, "ana", refused)
-    monkeypatch.setattr(Platform, "period", lambda self, period_id: SimpleNamespace(mode="real"))
-    for asked_by in ("ben", None):
-        with pytest.raises(PermissionError, match=r"expected two people"):
-            steps.close("close 3", PERIOD_ID, asked_by, _approval("ben"))
-    assert closed == [PERIOD_ID]
+            steps.review_close("close 1", "p", refused)
+    with pytest.raises(PermissionError, match="found the Airflow user eve"):
+        steps.review_close("close 1", "p", _approval("eve"))
+    with pytest.raises(WarehouseError, match="kefu_plan_author applied plan balanced_im and cannot close a period"):
+        steps.review_close("close 1", "p", _approval("ana"))
+    assert steps.review_close("close 1", "p", _approval("ben")) == "2026-12-02 23:00:00+00:00"
+    assert steps.window_is_over("p") is False
+    set_clock(closing, "2026-12-03T08:00:00Z")
+    assert steps.window_is_over("p") is True
+    with pytest.raises(WarehouseError, match="was reviewed by kefu_plan_approver and cannot be approved by the same"):
+        steps.close("close 1", "p", _approval("ben"))
+    done = steps.close("close 1", "p", _approval("cho"))
+    assert (done["version"], done["row_count"]) == (1, 1)
+    assert query(closing, "select state, actor from payroll.transition order by transition_id") == [
+        ("cut", "kefu_plan_author"), ("calculated", "kefu_plan_author"), ("reviewed", "kefu_plan_approver"),
+        ("published", "kefu_plan_approver"), ("dispute_window", "kefu_plan_approver"),
+        ("approved", "kefu_hr_approver"), ("locked", "kefu_hr_approver"), ("exported", "kefu_hr_approver"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"closed already\. Remedy: `kefu period export p`"):
+        steps.closing("p")
 
 
-def test_a_close_can_only_be_asked_for_a_declared_open_period(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("closing", [("demo", ["demo"], "t_close_dag")], indirect=True)
+def test_the_dag_closes_a_period_that_people_approve(
+    closing: Platform, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dags import steps
+    """The waiting itself is Airflow's; here its operator answers at once what the API would have recorded."""
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
 
-    monkeypatch.setenv("KEFU_DATABASE", warehouse.database)
-    assert steps.closing(PERIOD_ID) == {
-        "period": "2026-11-02 to 2026-11-21",
-        "mode": "demo",
-        "publication": "none",
-        "scores": "not published",
-    }
-    with pytest.raises(ValueError, match=r"found the period 2026_12, expected one of \['2026_11_demo'\]"):
-        steps.closing("2026_12")
-    with warehouse.connect(Role.OWNER) as owner:
-        owner.execute(
-            "insert into payroll.close select %s, 1, '2026-11-02', '2026-11-21', 'demo', 1, now(), 'h', 0, 'h', 'h',"
-            " 'h', 'h', 'kefu_plan_approver', now()",
-            [PERIOD_ID],
-        )
-    with pytest.raises(ValueError, match=r"closed already. Remedy: `kefu period export 2026_11_demo`"):
-        steps.closing(PERIOD_ID)
+    monkeypatch.setattr(ApprovalOperator, "execute", lambda self, context: _approval(self.task_id))
+    monkeypatch.setattr(ApprovalOperator, "validate_params", lambda self: None, raising=False)
+
+    run = dags["payroll_close"].test(run_conf={"period_id": "p"})
+
+    assert run.state == "success"
+    assert query(closing, "select period_id, version, row_count, approved_by from payroll.close") == [
+        ("p", 1, 1, "kefu_hr_approver")
+    ]
+    assert query(closing, "select kind, status from ops.run where kind = 'approved close'") == [
+        ("approved close", "succeeded")
+    ]
 
 
 def _fetch(warehouse: Warehouse, statement: str) -> list[tuple[Any, ...]]:

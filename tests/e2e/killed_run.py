@@ -1,7 +1,7 @@
 """Runs a step of the line and ends itself by SIGKILL at a point: `python killed_run.py POINT`, settings as environment.
 
-Points: `load` in the middle of a daily run's load, `build` in the middle of its facts, `before_seal` when a close has
-calculated everything, `after_seal` when the snapshot is sealed and nothing is cleaned up or exported yet.
+Points: `load` in the middle of a daily run's load, `build` in the middle of its facts, `appraisal` when a close has
+calculated everything and recorded nothing, and every state of a close, right after the database has entered it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from connectors.contract import Chunk, Context, Entity, Reader, Window
 from kefu import payroll
 from kefu.catalogue.models import Source
-from kefu.pipeline.context import Platform, Scope
+from kefu.pipeline.context import Platform
 from kefu.pipeline.run import daily
 from kefu.settings import Settings
 from kefu.warehouse import Role
@@ -49,11 +49,6 @@ def die_when_facts_appear(platform: Platform) -> None:
     die()
 
 
-def die_after_scores(line: str) -> None:
-    if line.startswith("appraisal"):
-        die()
-
-
 def main(point: str) -> None:
     settings = Settings(_env_file=None)
     run_id = f"killed {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -63,19 +58,10 @@ def main(point: str) -> None:
     if point == "build":
         threading.Thread(target=die_when_facts_appear, args=[platform], daemon=True).start()
         daily(platform, run_id)
-    if point == "before_seal":
-        payroll.close_period(platform, platform.period().period_id, die_after_scores)
-    if point == "after_seal":
-        drop_schema, calls = payroll.drop_schema, []
-
-        def drop_once(target: Platform, scope: Scope) -> None:
-            calls.append(scope)
-            if len(calls) > 1:
-                die()
-            drop_schema(target, scope)
-
-        payroll.drop_schema = drop_once
-        payroll.close_period(platform, platform.period().period_id)
+    if point in ("appraisal", *payroll.STATES):
+        payroll.close_period(
+            platform, platform.period().period_id, lambda line: die() if line.startswith(f"{point}:") else None
+        )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kefu.payroll import Close, CloseRefused, close_period, export
+from kefu.payroll import Close, CloseRefused, close_period
 from kefu.pipeline.context import Platform
 from kefu.pipeline.publish import Published
 from kefu.pipeline.run import daily
@@ -123,34 +123,35 @@ def test_the_repeated_run_ends_as_an_undisturbed_one(line: Line, recovered: Reco
     assert recovered.published.content_hash == line.published.content_hash
 
 
+KILLED_AT = ["cut", "appraisal", "calculated", "reviewed", "dispute_window", "approved", "locked"]
+
+
 @pytest.fixture(scope="module")
 def reclosed(recovered: Recovered) -> tuple[Platform, list[dict[str, object]]]:
-    """The same installation, whose close was killed before it sealed and, done again, after it sealed."""
+    """The same installation, whose close was killed in the calculation and after every state, each time done again."""
     seen = []
-    for point in ("before_seal", "after_seal"):
+    for point in KILLED_AT:
         kill(recovered.platform, point)
         seen.append(counts(recovered.platform))
     return recovered.platform, seen
 
 
-def test_a_close_that_was_killed_leaves_one_snapshot(
+def test_a_close_that_was_killed_at_every_state_leaves_one_snapshot(
     closed: tuple[Platform, Close], reclosed: tuple[Platform, list[dict[str, object]]]
 ) -> None:
     undisturbed, result = closed
-    platform, (before_seal, after_seal) = reclosed
-    assert (before_seal["closes"], before_seal["calculations"], after_seal["closes"]) == (0, 1, 1)
-    with pytest.raises(CloseRefused, match=f"period {PERIOD} is already closed"):
-        close_period(platform, PERIOD)
-    exported = export(platform, PERIOD)
+    platform, seen = reclosed
+    assert [found["closes"] for found in seen] == [0, 0, 0, 0, 0, 0, 1]
+    assert [found["calculations"] for found in seen] == [0, 1, 1, 1, 1, 1, 0]
+    exported = close_period(platform, PERIOD)
     assert (exported.row_count, exported.content_hash) == (12, result.content_hash)
     files = [(folder / "DEMO_appraisal.csv").read_bytes() for folder in (exported.folder, result.folder)]
     assert files[0] == files[1]
-    components = (
-        "select agent_key, metric_id, effective_weight, raw_value, n, scored_value, curve_score, points, reason_en"
-        " from payroll.snapshot_component order by 1, 2"
-    )
-    assert query(platform, components) == query(undisturbed, components)
-    assert query(platform, "select action, object from payroll.audit") == [("close", f"{PERIOD} v1")]
+    hashes = "select content_hash, component_hash, trust_hash from payroll.close"
+    assert query(platform, hashes) == query(undisturbed, hashes)
+    states = "select state from payroll.transition order by transition_id"
+    assert query(platform, states) == query(undisturbed, states)
+    assert query(platform, "select * from payroll.verify()") == []
 
 
 def test_nothing_of_a_killed_close_stays_behind(reclosed: tuple[Platform, list[dict[str, object]]]) -> None:
@@ -158,6 +159,7 @@ def test_nothing_of_a_killed_close_stays_behind(reclosed: tuple[Platform, list[d
     with pytest.raises(CloseRefused, match="already closed"):
         close_period(platform, PERIOD)
     assert query(platform, "select nspname from pg_namespace where nspname ~ '^calc_'") == []
+    assert query(platform, "select count(*) from stats.agent_estimate where calc_id <> 'live'") == [(0,)]
 
 
 def test_what_a_killed_run_printed_holds_no_secret(recovered: Recovered) -> None:

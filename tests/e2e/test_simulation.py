@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -55,6 +55,7 @@ class Simulated:
     said: list[str]
     true: dict[str, dict[Key, Number]]
     found: dict[str, dict[Key, Number]]
+    planted: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def simulated(settings: Settings, project: Path, tmp_path_factory: pytest.TempPa
                 name = MONTH if kind in ("month", "period") else first.isoformat()
                 number = Number(numerator, denominator, n, value, reason)
                 found[metric][unit[0], unit[1], unit[2], kind, name] = number
-    yield Simulated(platform, said, true, found)
+    yield Simulated(platform, said, true, found, world.planted.to_pylist())
 
 
 def test_every_metric_of_the_catalogue_has_a_truth(simulated: Simulated) -> None:
@@ -153,3 +154,46 @@ def test_every_record_was_taken(simulated: Simulated) -> None:
     loads = [line for line in simulated.said if " read = " in line]
     assert len(loads) > 25
     assert [line for line in loads if not line.endswith(" 0 in quarantine")] == []
+
+
+# Faults of middle strength and the rule about agents that finds them, where this small month has enough cases: a share
+# of invitations or of returned contacts needs more of them, and all outbound agents carry the padding.
+FOUND_BY = {
+    "rating_burst": "I1", "empty_early_reply": "G1", "transfer_before_limit": "G4", "forced_close": "G5",
+    "acw_parking": "G6",
+}  # fmt: skip
+
+
+def test_planted_conduct_is_suspected_and_clean_people_are_not(simulated: Simulated) -> None:
+    planted = {(row["fault"], row["subject"]) for row in simulated.planted}
+    with simulated.platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        rows = connection.execute(
+            "select rule_id, agent_key, bool_or(state = 'suspected'), bool_or(state not in ('not_enough_data',"
+            " 'not_evaluated')) from wh_appraisal.integrity_finding where state <> 'not_evaluated'"
+            " group by rule_id, agent_key"
+        ).fetchall()
+    tested = {(rule, agent) for rule, agent, _, is_tested in rows if is_tested}
+    suspected = {(rule, agent) for rule, agent, is_suspected, _ in rows if is_suspected}
+    testable = {(FOUND_BY[fault], agent) for fault, agent in planted if fault in FOUND_BY} & tested
+    assert len(testable) >= 4
+    assert len(testable & suspected) >= 0.9 * len(testable), testable - suspected
+    # Nobody is suspected of what they do not do; a signal beside a finding is not another accusation.
+    rules_of = {(FOUND_BY.get(fault), agent) for fault, agent in planted}
+    clean = {pair for pair in suspected if pair[0] in FOUND_BY.values()} - rules_of
+    assert len(clean) <= 0.05 * len(tested), clean
+
+
+def test_ratings_that_were_begged_bought_or_too_fast_do_not_count(simulated: Simulated) -> None:
+    planted = {(row["fault"], row["subject"]) for row in simulated.planted}
+    with simulated.platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        found = set(connection.execute("select rule_id, agent_key from wh_appraisal.row_finding").fetchall())
+        lacking = connection.execute(
+            "select source_id, rule_id from wh_appraisal.row_rule_coverage where state = 'not_evaluated'"
+        ).fetchall()
+    for fault, rule in (("duplicate_customer", "V2"), ("staff_rating", "V3")):
+        subjects = {agent for name, agent in planted if name == fault}
+        assert subjects and subjects <= {agent for known, agent in found if known == rule}, fault
+    begged = {agent for rule, agent in found if rule == "V5"}
+    assert begged and begged <= {agent for fault, agent in planted if fault == "begged_score"}
+    # The telephone has no text and the chat no invitations: that is not passed.
+    assert {("sim_pbx", "V5"), ("sim_chat", "V4"), ("sim_pbx", "V8")} <= set(lacking)

@@ -27,7 +27,7 @@ import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -57,6 +57,8 @@ LONGEST_PUNCH_SECONDS = 16 * 3600
 CSAT_GOOD_FROM = 4
 CSAT_BAD_UP_TO = 2
 RATINGS_PER_CUSTOMER_AND_AGENT = 2
+LEAST_ANSWER_SECONDS = 3
+MOST_FAST_SHARE = Fraction(1, 5)
 LONGEST_TALK_SECONDS = 4 * 3600
 SERVICE_WINDOW_HOURS = range(9, 23)
 TURN_SECONDS = 30
@@ -606,10 +608,15 @@ def load_queue_log(samples: Path) -> list[LogLine]:
     return lines
 
 
-def load_survey_legs(samples: Path) -> set[str]:
-    """Calls that were invited to the survey: unique ids of the CDR rows whose destination is ``survey``."""
+def load_survey_legs(samples: Path) -> dict[str, int]:
+    """Calls that were invited to the survey, and when: unique ids of the CDR rows whose destination is ``survey``."""
+    invited: dict[str, int] = {}
     with (samples / "asterisk" / "Master.csv").open(encoding="utf-8", newline="") as file:
-        return {fields[16] for fields in csv.reader(file) if fields[2] == "survey"}
+        for fields in csv.reader(file):
+            if fields[2] == "survey":
+                instant = int(datetime.fromisoformat(fields[9]).replace(tzinfo=SITE_ZONE).timestamp())
+                invited[fields[16]] = min(instant, invited.get(fields[16], instant))
+    return invited
 
 
 def talk_seconds(event: LogLine) -> int:
@@ -1564,6 +1571,7 @@ class Rating(NamedTuple):
     rated_at: int
     stars: int
     conversation_end: int | None
+    answer_seconds: int | None = None
 
 
 def chat_answers(tables: dict[str, list[Record]], chats: list[Chat], question: str) -> list[Rating]:
@@ -1577,7 +1585,11 @@ def chat_answers(tables: dict[str, list[Record]], chats: list[Chat], question: s
 
 
 def ratings(
-    log: list[LogLine], visits: list[Visit], tables: dict[str, list[Record]], chats: list[Chat]
+    log: list[LogLine],
+    visits: list[Visit],
+    tables: dict[str, list[Record]],
+    chats: list[Chat],
+    invited: dict[str, int],
 ) -> list[Rating]:
     """Answers to the satisfaction question of both channels, in order of being given.
 
@@ -1592,7 +1604,15 @@ def ratings(
         if visit.end is not None:
             call_end[visit.callid] = max(visit.end, call_end.get(visit.callid, 0))
     found = [
-        Rating("voice", e.callid, caller.get(e.callid, ""), e.instant, int(e.data[0]), call_end.get(e.callid))
+        Rating(
+            "voice",
+            e.callid,
+            caller.get(e.callid, ""),
+            e.instant,
+            int(e.data[0]),
+            call_end.get(e.callid),
+            e.instant - invited[e.callid] if e.callid in invited else None,
+        )
         for e in log
         if e.event == "SURVEY"
     ]
@@ -1605,7 +1625,8 @@ def valid_ratings(given: list[Rating], segments: list[Segment]) -> Iterator[tupl
     In this order: a conversation without an effective segment gives no rating (V9); a rating more than 72 hours after
     the end of the conversation is not scored (V7); of several for a conversation the last one counts (V1); of more than
     two by one customer for one agent in the period the first two count (V2), where unknown customers are never the same
-    customer.
+    customer; answers within 3 seconds of the invitation are not scored when they are more than a fifth of the agent's
+    (V4).
     """
     last_segment = last_effective(segments)
     valid: dict[tuple[str, str], Rating] = {}
@@ -1616,6 +1637,7 @@ def valid_ratings(given: list[Rating], segments: list[Segment]) -> Iterator[tupl
         if rating.rated_at <= rating.conversation_end + RATING_WINDOW_SECONDS:
             valid[conversation] = rating
     seen: dict[tuple[str, str], int] = defaultdict(int)
+    kept: dict[str, list[tuple[Segment, Rating]]] = defaultdict(list)
     for conversation, rating in sorted(valid.items(), key=lambda entry: entry[1].rated_at):
         segment = last_segment[conversation]
         if not PERIOD_FIRST_DATE <= segment.day <= PERIOD_LAST_DATE:
@@ -1624,7 +1646,11 @@ def valid_ratings(given: list[Rating], segments: list[Segment]) -> Iterator[tupl
             seen[rating.customer, segment.agent] += 1
             if seen[rating.customer, segment.agent] > RATINGS_PER_CUSTOMER_AND_AGENT:
                 continue
-        yield segment, rating
+        kept[segment.agent].append((segment, rating))
+    for own in kept.values():
+        is_fast = [r.answer_seconds is not None and r.answer_seconds < LEAST_ANSWER_SECONDS for _, r in own]
+        is_excluded = Fraction(sum(is_fast), len(own)) > MOST_FAST_SHARE
+        yield from (pair for pair, fast in zip(own, is_fast, strict=True) if not (is_excluded and fast))
 
 
 def satisfaction(ledger: Ledger, given: list[Rating], segments: list[Segment]) -> None:
@@ -1644,7 +1670,7 @@ def fcr_survey(ledger: Ledger, given: list[Rating], segments: list[Segment]) -> 
 
 
 def survey_offer_rate(
-    ledger: Ledger, invited: set[str], segments: list[Segment], contacts: dict[tuple[str, str], Conversation]
+    ledger: Ledger, invited: Container[str], segments: list[Segment], contacts: dict[tuple[str, str], Conversation]
 ) -> None:
     """survey_offer_rate of calls: outcomes with an invitation / outcomes. The chat server records no invitations."""
     for segment, _ in outcomes(segments, contacts):
@@ -1653,7 +1679,7 @@ def survey_offer_rate(
             ledger.credit_agent(segment.agent, "voice", "survey_offer_rate", segment.day, is_invited, 1, 1)
 
 
-def survey_response_rate(ledger: Ledger, invited: set[str], log: list[LogLine], segments: list[Segment]) -> None:
+def survey_response_rate(ledger: Ledger, invited: Container[str], log: list[LogLine], segments: list[Segment]) -> None:
     """survey_response_rate of calls: invited calls that were answered / invited calls (TR, CL).
 
     A call is invited by a CDR leg to ``survey`` and answered by a SURVEY event. Calls without an ended, effective
@@ -1804,7 +1830,7 @@ def recompute(samples: Path) -> list[Row]:
     reply_rate(ledger, chats, segments)
     slow_response_count(ledger, found_turns, segments)
     bot_and_human_share(ledger, chats)
-    satisfaction(ledger, ratings(log, visits, tables, chats), segments)
+    satisfaction(ledger, ratings(log, visits, tables, chats, invited), segments)
     fcr_survey(ledger, chat_answers(tables, chats, "max_stars_2"), segments)
     survey_response_rate(ledger, invited, log, segments)
     survey_offer_rate(ledger, invited, segments, contacts)

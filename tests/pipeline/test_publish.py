@@ -56,7 +56,8 @@ def test_publishing_the_same_again_is_the_same_publication(line: Line, platform:
 def test_a_failed_critical_gate_keeps_the_last_publication_under_a_banner(platform: Platform) -> None:
     before = seen(platform)
     assert len(before) >= 10
-    assert all(before.values())
+    # Some tables have nothing to say about the recordings, e.g. declines and sales.
+    assert sum(map(bool, before.values())) >= 20
     change(platform, "delete from wh_kpi.metric_value")
     change(
         platform,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,11 +16,13 @@ from pydantic import SecretStr
 from connectors.registry import systems
 from kefu.catalogue.files import apply, load_catalogue
 from kefu.load.raw_tables import ensure_raw_tables
+from kefu.payroll import close_period
 from kefu.pipeline.context import Platform
 from kefu.pipeline.ingest import shipped
 from kefu.settings import PROJECT, Settings, ensure_env, free_port
 from kefu.warehouse import Role, Warehouse, WarehouseError, connection, embedded
 from kefu.warehouse.migrate import migrate
+from tests.payroll.fabricated import Agent, Calculation, calculating
 
 
 def by_url(settings: Settings, url: str) -> Warehouse:
@@ -116,7 +119,7 @@ def test_a_malformed_url_is_an_error_with_a_remedy_and_without_the_password(sett
 def test_settings_never_show_a_secret(settings: Settings) -> None:
     shown = repr(settings) + str(settings.model_dump())
     secrets = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
-    assert len(secrets) == 15
+    assert len(secrets) == 18
     assert [secret for secret in secrets if secret in shown] == []
 
 
@@ -171,7 +174,7 @@ def test_a_server_by_url_is_set_up_by_an_owner_without_superuser(given: Platform
     assert row == ("given_owner", False)
     assert len(migrate(warehouse)) >= 6
     assert migrate(warehouse) == []
-    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 50
+    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 53
     declared = load_catalogue(project / "config")
     expected = sum(len(items) for items in declared.objects.values()) + len(shipped())
     assert len(apply(warehouse, declared, shipped())) == expected > 200
@@ -193,34 +196,10 @@ def test_a_server_by_url_loads_and_analyzes(given: Platform) -> None:
         ).fetchone() == (2340,)
 
 
-def test_a_server_by_url_seals_a_period(given: Platform) -> None:
-    """The sealing function runs as the owner, who is no superuser here, over tables the transformer made."""
+def test_a_server_by_url_seals_a_period(given: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The functions of a close run as the owner, who is no superuser here, over tables the transformer made."""
     with given.warehouse.connect(Role.PLAN_APPROVER) as checker:
         checker.execute("select cfg.approve_plan('demo', 1)")
-    with given.warehouse.connect(Role.TRANSFORMER) as transformer:
-        for statement in (
-            "create schema calc_2026_11_demo_v1",
-            "create table calc_2026_11_demo_v1.stg_cfg__period as select '2026_11_demo'::text as period_id,"
-            " '2026-11-02'::date as period_start, '2026-11-21'::date as period_end, 'demo'::text as period_mode,"
-            " '[\"demo\"]'::jsonb as plan_ids",
-            "create table calc_2026_11_demo_v1.close_gate as select gate, true as is_passed, ''::text as detail_zh,"
-            " ''::text as detail_en from unnest(array['plan_approved', 'weights_sum_to_100',"
-            " 'effective_weights_sum_to_100', 'reliability_evaluated', 'agents_mapped', 'critical_checks',"
-            " 'quarantine_settled', 'reconciliation']) as gate",
-            "create table calc_2026_11_demo_v1.score as select '2026_11_demo'::text as period_id, 'CS1001'::text as"
-            " agent_key, 'demo'::text as plan_id, 1 as plan_version, 'published'::text as status, 88.00 as composite,"
-            " 88.00 as composite_unadjusted, 'A'::text as grade, 100.00 as own_data_weight",
-            "create table calc_2026_11_demo_v1.score_component as select '2026_11_demo'::text as period_id,"
-            " 'CS1001'::text as agent_key, 'demo'::text as plan_id, 'exam_score'::text as metric_id, 1 as"
-            " metric_version, 100::numeric as nominal_weight, 1::numeric as weight_factor, 100::numeric as"
-            " effective_weight, 88::numeric as raw_value, 1::bigint as n, 88::numeric as scored_value, 88::numeric as"
-            " curve_score, 88::numeric as points, ''::text as reason_en, true as is_adjusted",
-        ):
-            transformer.execute(statement.encode())
-    with given.warehouse.connect(Role.PLAN_APPROVER) as checker:
-        checker.execute(
-            "select payroll.close_period('2026_11_demo', 'calc_2026_11_demo_v1', 1, '2026-11-24T23:00:00Z', 'x')"
-        )
-        assert checker.execute("select row_count, closed_by from payroll.close").fetchall() == [
-            (1, "kefu_plan_approver")
-        ]
+    given.settings.kefu_data_dir = tmp_path
+    with calculating(monkeypatch, Calculation([Agent("CS1001", Decimal("88.00"), "A", 100_000)])):
+        assert close_period(given, "2026_11_demo").row_count == 1

@@ -13,30 +13,31 @@ from kefu.warehouse import Role
 
 LOGINS = [
     Role.LOADER, Role.TRANSFORMER, Role.TEXT, Role.BI, Role.AUDITOR, Role.PLAN_AUTHOR, Role.PLAN_APPROVER,
+    Role.HR_APPROVER, Role.PAYROLL_CLERK,
 ]  # fmt: skip
 # S select, I insert, U update, D delete, T truncate: a capital on all tables of the schema, a small letter on some.
 # A dot: nothing.
 RIGHTS = """
-schema                loader  transformer  text  bi  auditor  plan_author  plan_approver
-kefu_migration        .       .            .     .   .        .            .
-raw_asterisk          SI      S            .     .   S        .            .
-raw_chatwoot          SI      S            .     .   S        .            .
-raw_live_helper_chat  SI      S            .     .   S        .            .
-raw_tabular           SI      S            .     .   S        .            .
-vault                 I       .            SD    .   .        .            .
-cfg                   s       S            .     .   S        Si           Si
-ops                   siu     Siud         .     .   S        si           si
-stats                 .       SID          .     .   S        S            S
-wh_staging            .       SIUDT        .     .   S        .            .
-wh_intermediate       .       SIUDT        .     .   S        .            .
-wh_core               .       SIUDT        .     .   S        .            .
-wh_kpi                .       SIUDT        .     .   S        .            .
-wh_appraisal          .       SIUDT        .     .   S        .            .
-wh_operations         .       SIUDT        .     .   S        .            .
-pub_kpi               .       SIUDT        .     S   S        .            .
-pub_appraisal         .       SIUDT        .     S   S        .            .
-pub_operations        .       SIUDT        .     S   S        .            .
-payroll               .       s            .     .   S        S            S
+schema                loader  transformer  text  bi  auditor  plan_author  plan_approver  hr_approver  payroll_clerk
+kefu_migration        .       .            .     .   .        .            .           .            .
+raw_asterisk          SI      S            .     .   S        .            .           .            .
+raw_chatwoot          SI      S            .     .   S        .            .           .            .
+raw_live_helper_chat  SI      S            .     .   S        .            .           .            .
+raw_tabular           SI      S            .     .   S        .            .           .            .
+vault                 I       .            SD    .   .        .            .           .            .
+cfg                   s       S            s     .   S        Si           Si          Si           .
+ops                   siu     Siud         si    .   S        si           si          si           .
+stats                 .       SID          .     .   S        S            S           S            .
+wh_staging            .       SIUDT        .     .   S        .            .           .            .
+wh_intermediate       .       SIUDT        .     .   S        .            .           .            .
+wh_core               .       SIUDT        .     .   S        .            .           .            .
+wh_kpi                .       SIUDT        .     .   S        .            .           .            .
+wh_appraisal          .       SIUDT        .     .   S        .            .           .            .
+wh_operations         .       SIUDT        .     .   S        .            .           .            .
+pub_kpi               .       SIUDT        .     S   S        .            .           .            .
+pub_appraisal         .       SIUDT        .     S   S        .            .           .            .
+pub_operations        .       SIUDT        .     S   S        .            .           .            .
+payroll               .       s            .     .   S        S            S           S            s
 """
 
 

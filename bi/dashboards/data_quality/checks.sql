@@ -9,6 +9,8 @@ select
         else 'not_evaluated'
     end as state,
     quality_result.observed,
+    quality_result.threshold,
+    quality_result.failing_count,
     quality_result.reason_zh,
     quality_result.reason_en,
     quality_result.fixed_by,

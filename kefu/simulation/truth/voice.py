@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from kefu.simulation.fault_plan import DECLARED
 from kefu.simulation.truth.facts import CHANNEL, Entry, Facts, Metric, Segment, per_segment
 
 RATING_WINDOW_SECONDS = 72 * 3600
 LEAST_PLAYBACK_SHARE = Fraction(3, 10)
 TOP_BOX_FROM = 4
 RATINGS_PER_CUSTOMER_AND_AGENT = 2
+LEAST_ANSWER_SECONDS, MOST_FAST_SHARE = 3, Fraction(1, 5)
+MESSAGES_BEFORE_INVITATION = 5
 
 # Live Helper Chat records no invitations: nobody can measure those.
 RECORDS_INVITATIONS = ("voice", "desk")
@@ -22,20 +25,26 @@ RECORDS_INVITATIONS = ("voice", "desk")
 
 
 class Answer(NamedTuple):
-    """One answer of a customer about a conversation; `number` orders the answers of a second."""
+    """One answer of a customer about a conversation; `number` orders the answers of a second.
+
+    `seconds` counts from the invitation, None where none is recorded. `is_begged`: the agent asked for it.
+    """
 
     conversation: str | None
     identity: str | None
     answered: int
     number: int
     value: int
+    seconds: int | None = None
+    is_begged: bool = False
 
 
 def valid_answers(facts: Facts, answers: Iterable[Answer]) -> Iterator[tuple[Segment, int]]:
     """Yields the answers of one instrument that count, with the segment they are credited to (TR, CL).
 
     Not valid, in this order: of a conversation without an effective segment (V9), after 72 hours (V7), by a colleague
-    (V3), not the last of its conversation (V1), a customer's third or later for the agent in the month (V2).
+    (V3), not the last of its conversation (V1), a customer's third or later for the agent in the month (V2), one of
+    more than a fifth of the agent's that came within 3 seconds of the invitation (V4), begged for (V5).
     """
     last: dict[str, Answer] = {}
     for answer in sorted(answers, key=lambda answer: (answer.answered, answer.number)):
@@ -46,6 +55,7 @@ def valid_answers(facts: Facts, answers: Iterable[Answer]) -> Iterator[tuple[Seg
         if answer.answered <= ended + RATING_WINDOW_SECONDS:
             last[conversation] = answer
     seen: dict[tuple[str, str, str], int] = defaultdict(int)
+    kept: dict[tuple[str, str], list[tuple[Segment, Answer]]] = defaultdict(list)
     for conversation, answer in sorted(last.items(), key=lambda item: (item[1].answered, item[1].number)):
         segment = facts.last_effective[conversation]
         if answer.identity:
@@ -53,20 +63,46 @@ def valid_answers(facts: Facts, answers: Iterable[Answer]) -> Iterator[tuple[Seg
             seen[about] += 1
             if seen[about] > RATINGS_PER_CUSTOMER_AND_AGENT:
                 continue
-        yield segment, answer.value
+        kept[segment.agent, f"{segment.day:%Y-%m}"].append((segment, answer))
+    for own in kept.values():
+        fast = [answer for _, answer in own if answer.seconds is not None and answer.seconds < LEAST_ANSWER_SECONDS]
+        is_excluded = Fraction(len(fast), len(own)) > MOST_FAST_SHARE
+        for segment, answer in own:
+            if not answer.is_begged and not (is_excluded and answer in fast):
+                yield segment, answer.value
 
 
 def survey_answers(facts: Facts, question: str) -> Iterator[Answer]:
     """Yields the answers to a question of the systems' own surveys: `value` or `solved`."""
+    begged = _begging(facts)
     for row in facts.rows("survey"):
         if row[question] is not None:
+            is_invited = row["channel"] in RECORDS_INVITATIONS
+            until = row["invited_at"] if is_invited else row["answered_at"]
             yield Answer(
                 facts.conversation_of(row["channel"], row["contact_id"]),
                 facts.identities[row["customer_id"]][CHANNEL[row["channel"]]],
                 row["answered_at"],
                 row["survey_id"],
                 row[question],
+                row["answered_at"] - row["invited_at"] if is_invited else None,
+                row["channel"] != "voice" and _is_begged(begged.get(row["contact_id"], ()), until),
             )
+
+
+def _begging(facts: Facts) -> dict[int, list[tuple[int, bool]]]:
+    """Returns what agents and visitors said in each chat in which an agent begged: when, and whether it begs."""
+    phrases = {phrase for texts in DECLARED.phrases["begging"].values() for phrase in texts}
+    said: dict[int, list[tuple[int, bool]]] = defaultdict(list)
+    for row in facts.rows("message"):
+        if row["author"] in ("agent", "visitor"):
+            said[row["chat_id"]].append((row["sent_at"], row["author"] == "agent" and row["text"] in phrases))
+    return {chat: messages for chat, messages in said.items() if any(begs for _, begs in messages)}
+
+
+def _is_begged(messages: Sequence[tuple[int, bool]], until: int) -> bool:
+    before = [begs for sent_at, begs in messages if sent_at <= until]
+    return any(before[-MESSAGES_BEFORE_INVITATION:])
 
 
 def csat_rate(facts: Facts) -> Iterator[Entry]:

@@ -1,0 +1,107 @@
+"""The lexicons of config/lexicons against hand-made sentences, and what a lexicon refuses."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from kefu.catalogue.files import load_catalogue
+from kefu.catalogue.integrity import Lexicon
+from kefu.pipeline.text import masked
+from kefu.settings import PROJECT
+from kefu.simulation.fault_plan import DECLARED
+from kefu.simulation.operation import PHRASES
+from kefu.yaml_files import read_yaml
+
+CATALOGUE = load_catalogue(PROJECT / "config")
+SAMPLES: dict[str, list[str]] = read_yaml(Path(__file__).with_name("solicitations.yml"))
+
+
+def lexicon(name: str) -> Lexicon:
+    found = CATALOGUE.objects["lexicon"][name]
+    assert isinstance(found, Lexicon)
+    return found
+
+
+def test_pleas_are_found_and_neutral_invitations_are_not() -> None:
+    begs = lexicon("solicitation").find
+    missed = [text for text in SAMPLES["begging"] if not begs(text)]
+    wrong = [text for text in SAMPLES["clean"] if begs(text)]
+    found = len(SAMPLES["begging"]) - len(missed)
+    assert len(SAMPLES["begging"]) >= 30 and len(SAMPLES["clean"]) >= 40
+    assert found / len(SAMPLES["begging"]) >= 0.95, missed
+    assert found / (found + len(wrong)) >= 0.95, wrong
+
+
+def test_every_planted_plea_is_found_and_nothing_else_agents_write() -> None:
+    begs = lexicon("solicitation").find
+    assert [text for texts in DECLARED.phrases["begging"].values() for text in texts if not begs(text)] == []
+    usual = [
+        text
+        for phrases in PHRASES.values()
+        for texts in (phrases.agent_greeting, phrases.agent_reply, phrases.agent_more, phrases.agent_closing)
+        for text in texts
+    ]
+    assert len(usual) > 25
+    assert [text for text in usual if begs(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("你们就是骗子，我要投诉", True),
+        ("太恶心了，再也不来了", True),
+        ("你們態度惡劣，我要投訴", True),
+        ("This is a scam, I am furious", True),
+        ("I will file a complaint", True),
+        ("我没有投诉的意思", False),
+        ("不是投诉，只是问一下", False),
+        ("还不算太差", False),
+        ("服务不差劲", False),
+        ("垃圾桶的尺寸是多少", False),
+        ("Not terrible, thank you", False),
+        ("Nothing to complain about", False),
+        ("等了很久，有点慢", False),
+        ("好的，谢谢", False),
+    ],
+)
+def test_strong_words_count_unless_negated(text: str, is_found: bool) -> None:
+    assert (lexicon("strongly_negative").find(text) is not None) == is_found
+
+
+def test_width_case_and_place_in_the_text_do_not_matter() -> None:
+    begs = lexicon("solicitation").find
+    assert begs("ＰＬＥＡＳＥ give me ５ STARS in the survey")
+    assert begs("订单已经发出。麻烦给个五星好评。祝您愉快！")
+    # A negation takes away its own sentence only.
+    assert begs("不用急。麻烦给个五星好评") and not begs("麻烦不用给五星好评")
+
+
+def test_excerpts_show_the_words_and_no_number_or_address() -> None:
+    text = "我的电话是13800138000，邮箱 someone@example.com，麻烦给个五星好评，订单号12345678"
+    hit = lexicon("solicitation").find(text)
+    assert hit is not None
+    excerpt = masked(hit)
+    assert "五星" in excerpt and len(excerpt) < 70
+    assert not any(character.isdigit() for character in excerpt) and "example" not in excerpt
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"rules": [["plea"]]}, "classes .'plea'., which are not declared"),
+        ({"classes": {"ask": ["(please"]}}, "no regular expression"),
+        ({"unless": [""]}, "at least 1 character"),
+    ],
+)
+def test_a_wrong_lexicon_is_refused(wrong: dict[str, object], message: str) -> None:
+    body = {
+        "lexicon_id": "x", "version": 1, "valid_from": date(2026, 1, 1), "feature": "x",
+        "name": {"zh": "x", "en": "x"}, "classes": {"ask": ["please"]}, "rules": [["ask"]],
+    }  # fmt: skip
+    assert Lexicon.model_validate(body).find("Please!") is not None
+    with pytest.raises(ValidationError, match=message):
+        Lexicon.model_validate(body | wrong)

@@ -24,6 +24,7 @@ Copy = Callable[[Platform, str], Platform]
 _COSTLY = ("closed", "planted")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests run on one worker, and so do all files that read the same costly warehouse."""
     needed: dict[Path, str] = {}

@@ -36,7 +36,7 @@ def rows(planted: Platform) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def files(planted: Platform, line: Line, pages: list[Path]) -> list[tuple[Path, str]]:
     """Everything the runs wrote: dbt's folder, pages, answers, logs; not the files people put into the inbox."""
-    assert len(pages) == 13
+    assert len(pages) == 17
     found = list(files_below(planted.settings.kefu_data_dir, line.platform.settings.kefu_data_dir))
     names = {path.name for path, _ in found}
     assert names >= {"dbt.log", "manifest.json", "postgres.log", "team_overview.zh-CN.html"}

@@ -20,20 +20,6 @@ from tests.e2e.planting import plant
 from tests.e2e.support import Line, configuration, copy_database, watched_commands
 
 Copy = Callable[[Platform, str], Platform]
-# Warehouses that take about a minute to make.
-_COSTLY = ("closed", "planted")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run on one worker, and so do all files that read the same costly warehouse."""
-    needed: dict[Path, str] = {}
-    for item in items:
-        for fixture in _COSTLY:
-            if fixture in getattr(item, "fixturenames", ()):
-                needed[item.path] = fixture
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(needed.get(item.path, str(item.path))))
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def _begging(facts: Facts) -> dict[int, list[tuple[int, bool]]]:
     """Returns what agents and visitors said in each chat in which an agent begged: when, and whether it begs."""
     phrases = {phrase for texts in DECLARED.phrases["begging"].values() for phrase in texts}
     said: dict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for row in facts.rows("message"):
+    for row in sorted(facts.rows("message"), key=lambda row: int(row["message_id"])):
         if row["author"] in ("agent", "visitor"):
             said[row["chat_id"]].append((row["sent_at"], row["author"] == "agent" and row["text"] in phrases))
     return {chat: messages for chat, messages in said.items() if any(begs for _, begs in messages)}
@@ -128,14 +128,17 @@ def survey_response_rate(facts: Facts) -> Iterator[Entry]:
 def valid_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any]]]:
     """Yields the reviews that count, with their date.
 
-    Left out: blind second opinions, and by V11 own reviews, contacts of another month, less than 30 % played.
+    Left out: blind second opinions, and by V11 reviews by oneself or the own manager, contacts of another month, less
+    than 30 % played.
     """
+    managers = {agent["agent_key"]: agent["manager_key"] for agent in facts.rows("agent")}
     for row in facts.rows("qa_review"):
         day, contact_day = facts.date(row["reviewed_at"]), facts.date(row["contact_at"])
         played, length = row["playback_seconds"], row["recording_seconds"]
         is_too_short = played is not None and length is not None and played < LEAST_PLAYBACK_SHARE * length
         is_other_month = (day.year, day.month) != (contact_day.year, contact_day.month)
-        if not (row["is_blind"] or row["reviewer_key"] == row["agent_key"] or is_too_short or is_other_month):
+        is_conflict = row["reviewer_key"] in (row["agent_key"], managers[row["agent_key"]])
+        if not (row["is_blind"] or is_conflict or is_too_short or is_other_month):
             yield day, row
 
 

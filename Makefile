@@ -17,8 +17,7 @@ run: $(VENV)/.runtime ## set up, then load the samples and a simulated month, bu
 	@$(BIN)/kefu run --close --simulated
 
 test: $(VENV)/.development ## set up, then run all tests
-	@# The long files first, so that both workers end at about the same time.
-	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/e2e tests/dags tests/payroll tests/dbt tests
+	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.development ## every static check, in check mode
 	$(BIN)/ruff check .

@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from kefu.catalogue.defaults import Integrity
 from kefu.pipeline.context import Platform
 from kefu.pipeline.run import daily
 from kefu.settings import PROJECT, settings
@@ -113,18 +114,24 @@ def states(platform: Platform) -> dict[str, dict[str, str]]:
     return found
 
 
-def too_few(platform: Platform, rule: str, points: float, errors: float) -> set[str]:
-    """Returns the agents in whose cases a share so many points above the cohort's is found less often than `POWER`."""
+def too_few(platform: Platform, rule: str, points: float, limits: Integrity) -> set[str]:
+    """Returns the agents in whose cases a share so many points above the cohort's is found less often than `POWER`.
+
+    Found is what lies beyond the standard errors and is as rare as the false discovery rate asks for.
+    """
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         rows = connection.execute(
-            "select agent_key, n, expected from stats.integrity_result"
+            "select agent_key, n, expected, p_value, q_value from stats.integrity_result"
             " where calc_id = 'live' and rule_id = %s and state = 'tested'",
             [rule],
         ).fetchall()
+    rarest = limits.fdr / max(1, len(rows))
+    rare = max([rarest, *(float(p) for *_, p, q in rows if q <= limits.fdr)])
     few = set()
-    for agent, n, expected in rows:
+    for agent, n, expected, *_ in rows:
         share = float(expected)
-        limit = math.floor(n * (share + errors * math.sqrt(share * (1 - share) / n)))
+        beyond = math.floor(n * (share + limits.standard_errors * math.sqrt(share * (1 - share) / n)))
+        limit = max(beyond, stats.binom.isf(rare, n, share))
         if stats.binom.sf(limit, n, min(1.0, share + points)) < POWER:
             few.add(agent)
     return few
@@ -189,7 +196,7 @@ def main() -> None:
                 for fault, rule in RULES.items():
                     strengths = {str(name): value for name, value in DECLARED.faults[fault].strengths.items()}
                     points = strengths.get(scenario.strength(fault), 0.0)
-                    few = too_few(platform, rule, points, limits.standard_errors) if fault in POINTS else set()
+                    few = too_few(platform, rule, points, limits) if fault in POINTS else set()
                     compare(counts[fault, strength], planted[fault], found[rule], few)
             console.print(f"seed {seed}, {strength}: {time.perf_counter() - started:.0f} s")
     table = Table(

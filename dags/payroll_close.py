@@ -26,7 +26,7 @@ _BODY = """
 
 
 class DisputeWindow(BaseSensorOperator):
-    """Waits until the dispute window of the run's period is over and no dispute is open."""
+    """Waits until the dispute window of the run's period is over, no dispute is open and nobody needs a decision."""
 
     def poke(self, context: Any) -> bool:
         """Returns whether the wait is over."""
@@ -46,9 +46,10 @@ def payroll_close() -> None:
 
     Parameter: `period_id`. The steps are those of `kefu period`: data is cut and calculated for the person who
     triggered the run; then it waits up to three days for a person to press *Approve* under *Required Actions* (review),
-    until the dispute window is over and no dispute is open, and again up to three days for the approval. The variable
-    KEFU_ACTORS says which database login each Airflow user acts with, and the database refuses a login that took a step
-    before. A rejection ends the run; the period stays where it is.
+    until the dispute window is over, no dispute is open and every pay without enough evidence is accepted
+    (`kefu period accept-fallback`), and again up to three days for the approval. The variable KEFU_ACTORS says which
+    database login each Airflow user acts with, and the database refuses a login that took a step before. An answer
+    counts for the result that was shown and no other. A rejection ends the run; the period stays where it is.
 
     **Fails when** the period is closed already, a precondition is not met, somebody acts who may not, or nobody
     answers. **By hand:** settle what the message names and trigger again: the run goes on from the state the period is
@@ -65,12 +66,12 @@ def payroll_close() -> None:
         return steps.calculate_close(this_run(), asked["period_id"], dag_run.triggering_user_name)
 
     @task
-    def publish(asked: dict[str, str], answer: dict[str, Any]) -> str:
-        return steps.review_close(this_run(), asked["period_id"], answer)
+    def publish(asked: dict[str, str], done: dict[str, str], answer: dict[str, Any]) -> str:
+        return steps.review_close(this_run(), asked["period_id"], done["result_hash"], answer)
 
     @task
-    def close(asked: dict[str, str], answer: dict[str, Any]) -> dict[str, Any]:
-        return steps.close(this_run(), asked["period_id"], answer)
+    def close(asked: dict[str, str], done: dict[str, str], answer: dict[str, Any]) -> dict[str, Any]:
+        return steps.close(this_run(), asked["period_id"], done["result_hash"], answer)
 
     review, approve = (
         ApprovalOperator(
@@ -90,13 +91,13 @@ def payroll_close() -> None:
     )
     asked: Any = request()
     calculated: Any = calculate(asked)
-    published = publish(asked, review.output)  # type: ignore[arg-type]
+    published = publish(asked, calculated, review.output)  # type: ignore[arg-type]
     over = DisputeWindow(
         task_id="dispute_window", mode="reschedule", poke_interval=3600, timeout=timedelta(days=30).total_seconds()
     )
     calculated >> review
     published >> over >> approve
-    close(asked, approve.output)  # type: ignore[arg-type]
+    close(asked, calculated, approve.output)  # type: ignore[arg-type]
 
 
 payroll_close()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Kinds of runs that build the live line.
 _LIVE = ["daily", "build"]
+# As much of the hash of a result as people are shown.
+_SHOWN = 16
 
 
 def platform() -> Platform:
@@ -181,13 +183,13 @@ def closing(period_id: str) -> dict[str, str]:
     Raises:
         ValueError: the period is not declared, or is closed already.
     """
-    from kefu.payroll import status
+    from kefu.payroll import CLOSED, status
     from kefu.warehouse import Role
 
     here = platform()
     period = here.period(period_id)
     now = status(here, period_id)
-    if now.state in ("locked", "exported", "acknowledged"):
+    if now.state in CLOSED:
         raise ValueError(f"period {period_id} is closed already. Remedy: `kefu period export {period_id}`")
     with here.warehouse.connect(Role.TRANSFORMER) as connection:
         row = connection.execute(
@@ -226,39 +228,46 @@ def calculate_close(run_id: str, period_id: str, requested_by: str | None) -> di
     return _result(here, period_id)
 
 
-def review_close(run_id: str, period_id: str, answer: Mapping[str, Any]) -> str:
+def review_close(run_id: str, period_id: str, shown: str, answer: Mapping[str, Any]) -> str:
     """Takes a reviewed period to its dispute window as the person who pressed the button; returns when that ends.
+
+    Args:
+        run_id: the run in `ops.run`.
+        period_id: the period.
+        shown: start of the hash of the result that the person saw.
+        answer: what the person answered, as Airflow recorded it.
 
     Raises:
         PermissionError: nobody approved, or nobody knows whose login it would be.
+        ValueError: another result was calculated since.
         CloseRefused: the database refuses the login or the step.
     """
     from kefu.payroll import status, step
-    from kefu.payroll.close import CHECKER, hand_out
+    from kefu.payroll.close import CHECKER
 
     here = platform()
     login = _actor(here, period_id, _responder(period_id, answer), CHECKER)
     with _failing(here, run_id):
+        _expect_shown(here, period_id, shown)
         if status(here, period_id).state == "calculated":
             step(here, period_id, "review", login)
         if status(here, period_id).state == "reviewed":
             step(here, period_id, "publish", login)
-            hand_out(here, period_id)
     return str(status(here, period_id).due_at)
 
 
 def window_is_over(period_id: str) -> bool:
-    """Returns whether the dispute window of a period has ended and no dispute is open.
+    """Returns whether the dispute window of a period has ended, no dispute is open and nobody waits for a decision.
 
     Raises:
         ValueError: data was cut again meanwhile, so that this run has nothing to wait for.
     """
-    from kefu.payroll import disputes, status
+    from kefu.payroll import CLOSED, disputes, status, undecided
     from kefu.payroll.login import fetch
 
     here = platform()
     now = status(here, period_id)
-    if now.state in ("approved", "locked", "exported"):
+    if now.state in ("approved", *CLOSED):
         return True
     if now.state != "dispute_window":
         raise ValueError(
@@ -267,17 +276,25 @@ def window_is_over(period_id: str) -> bool:
         )
     [clock] = fetch(here, "select payroll.clock() as instant")
     waiting = [found for found in disputes.listed(here, only_open=True) if found["period_id"] == period_id]
-    return now.due_at is not None and now.due_at <= clock["instant"] and not waiting
+    is_over = now.due_at is not None and now.due_at <= clock["instant"]
+    return is_over and not waiting and undecided(here, period_id) is None
 
 
-def close(run_id: str, period_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+def close(run_id: str, period_id: str, shown: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """Approves, locks and exports a period as the person who pressed the button; who that was is kept with the run.
+
+    Args:
+        run_id: the run in `ops.run`.
+        period_id: the period.
+        shown: start of the hash of the result that the person saw.
+        answer: what the person answered, as Airflow recorded it.
 
     Returns:
         Version, number of rows, SHA-256 of the export, and the folder of its files.
 
     Raises:
         PermissionError: nobody approved, or nobody knows whose login it would be.
+        ValueError: another result was calculated since.
         CloseRefused: the database refuses the login or the step.
     """
     from kefu.payroll import export, status, step
@@ -287,6 +304,7 @@ def close(run_id: str, period_id: str, answer: Mapping[str, Any]) -> dict[str, A
     here = platform()
     login = _actor(here, period_id, _responder(period_id, answer), APPROVER)
     with _failing(here, run_id):
+        _expect_shown(here, period_id, shown)
         if status(here, period_id).state == "dispute_window":
             step(here, period_id, "approve", login)
         if status(here, period_id).state == "approved":
@@ -299,6 +317,18 @@ def close(run_id: str, period_id: str, answer: Mapping[str, Any]) -> dict[str, A
         "content_hash": sealed.content_hash,
         "folder": str(sealed.folder),
     }
+
+
+def _expect_shown(here: Platform, period_id: str, shown: str) -> None:
+    """Refuses an answer about a result that is no longer the one of the period."""
+    from kefu.payroll import status
+
+    found = (status(here, period_id).result_hash or "")[:_SHOWN]
+    if found != shown:
+        raise ValueError(
+            f"period {period_id} was calculated again: its result is {found or 'none yet'}, the people of this run were"
+            f" shown {shown}. Remedy: trigger a new run"
+        )
 
 
 def _responder(period_id: str, answer: Mapping[str, Any]) -> str:
@@ -336,7 +366,7 @@ def _result(here: Platform, period_id: str) -> dict[str, str]:
     return {
         "scores": f"{row[1]} of {row[0]}",
         "amount": "-" if row[2] is None else f"{row[2] / 100:,.2f}",
-        "result_hash": (now.result_hash or "")[:16],
+        "result_hash": (now.result_hash or "")[:_SHOWN],
     }
 
 

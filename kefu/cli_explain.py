@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bi.spec import LANGUAGES, Language
+from bi.spec import Language
 from kefu.pipeline.context import Platform
 from kefu.settings import settings
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 console = Console()
 PeriodOption = Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")]
-LangOption = Annotated[str, typer.Option(help="zh-CN or en")]
+LangOption = Annotated[Language, typer.Option(help="language of the answer")]
 
 
 def explain(
@@ -28,29 +29,43 @@ def explain(
     lang: LangOption = "zh-CN",
 ) -> None:
     """Says how one person's score came about, in lines that add up to it."""
-    from kefu.explain.appraisal import load, scope_of
+    from kefu.explain.appraisal import catalogue_of, load, scope_of
     from kefu.explain.card import card
+    from kefu.payroll import CLOSED, status
 
     platform = Platform(settings())
     meant = platform.period(period)
+    if status(platform, meant.period_id).state in CLOSED:
+        console.print(
+            f"{meant.period_id} is locked: what follows is calculated from today's data; `kefu reports` says where the"
+            " cards of its close are",
+            soft_wrap=True,
+        )
     found = load(platform, scope_of(platform, meant), [agent])
-    _print(card(found[agent], platform.catalogue, meant, _language(lang)))
+    _print(card(found[agent], catalogue_of(platform, meant), meant, lang))
 
 
 def reports(
     period: PeriodOption = None,
     folder: Annotated[Path | None, typer.Option(help="else reports/<period> in the data folder")] = None,
 ) -> None:
-    """Writes every person's card and every team's report of a period as pages in both languages."""
+    """Writes every person's card and every team's report of a period as pages in both languages.
+
+    Those of a locked period stay as its close wrote them: they are shown, or copied into the folder.
+    """
     from kefu.explain.write import write_reports
+    from kefu.payroll import handed_out
 
     platform = Platform(settings())
     meant = platform.period(period)
-    target = folder or platform.settings.kefu_data_dir / "reports" / meant.period_id
-    written = list(write_reports(platform, meant, target, lambda jobs: track(jobs, "writing", console=console)))
-    console.print(
-        f"{len(written)} pages in {target}; they hold pay data: give everybody only their own", soft_wrap=True
-    )
+    if sealed := handed_out(platform, meant.period_id):
+        target = Path(shutil.copytree(sealed, folder, dirs_exist_ok=True)) if folder else sealed
+        console.print(f"{meant.period_id} is locked; these are the pages its close wrote", soft_wrap=True)
+        count = sum(1 for _ in target.rglob("*.html"))
+    else:
+        target = folder or platform.settings.kefu_data_dir / "reports" / meant.period_id
+        count = len(list(write_reports(platform, meant, target, lambda jobs: track(jobs, "writing", console=console))))
+    console.print(f"{count} pages in {target}; they hold pay data: give everybody only their own", soft_wrap=True)
 
 
 def compare(
@@ -65,23 +80,20 @@ def compare(
 ) -> None:
     """Explains agent by agent where our score differs from that of another sheet."""
     from bi.document import render
-    from kefu.explain.appraisal import load, scope_of
+    from kefu.explain.appraisal import catalogue_of, load, scope_of
     from kefu.explain.compare import comparison, read_sheet
 
     platform = Platform(settings())
     meant = platform.period(period)
+    catalogue = catalogue_of(platform, meant)
     named = {heading: what for heading, _, what in (item.rpartition("=") for item in column or ())}
-    sheet = read_sheet(against, platform.catalogue, named)
+    sheet = read_sheet(against, catalogue, named)
     found = load(platform, scope_of(platform, meant))
-    document = comparison(found, sheet, platform.catalogue, meant, _language(lang), against.name)
+    document = comparison(found, sheet, catalogue, meant, lang, against.name)
     _print(document)
     if page:
         page.write_text(render(document), encoding="utf-8")
         console.print(f"written: {page}", soft_wrap=True)
-
-
-def _language(name: str) -> Language:
-    return next((language for language in LANGUAGES if language.startswith(name[:2])), "zh-CN")
 
 
 def _print(document: Document) -> None:

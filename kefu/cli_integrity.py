@@ -41,10 +41,10 @@ def decide_finding(
     rule: Annotated[str, typer.Argument(help="rule of the finding, e.g. I1")],
     metric: Annotated[str, typer.Argument(help="metric of the finding, e.g. csat_rate")],
     verdict: Annotated[str, typer.Argument(help="confirmed or dismissed")],
-    because: Annotated[str, typer.Option(min=10, help="the reason, kept with the decision and shown to the agent")],
+    because: Annotated[str, typer.Option(help="the reason, kept with the decision and shown to the agent")],
     period: Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")] = None,
-    login: Annotated[str, typer.Option(help="login that decides; it is recorded")] = "kefu_plan_approver",
+    login: Annotated[Role, typer.Option(help="login that decides; it is recorded")] = Role.PLAN_APPROVER,
 ) -> None:
     """Records a decision about a finding as the given login. A later decision about it counts instead."""
-    number = decide(Platform(settings()), Role(login), (period, agent, rule, metric), verdict, because)
+    number = decide(Platform(settings()), login, (period, agent, rule, metric), verdict, because)
     console.print(f"decision {number} is recorded; scores follow with the next run", markup=False)

@@ -22,7 +22,7 @@ console = Console()
 Metric = Annotated[str, typer.Argument(help="subjective metric, e.g. csat_rate")]
 Cohort = Annotated[str, typer.Argument(help="cohort as `kefu trust list` shows it")]
 Factor = Annotated[str, typer.Argument(help="factor on the weight, 0 to 1")]
-Because = Annotated[str, typer.Option(min=5, help="the reason, shown wherever the factor is")]
+Because = Annotated[str, typer.Option(help="the reason, shown wherever the factor is")]
 ForPeriod = Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")]
 
 
@@ -45,12 +45,12 @@ def override_factor(
     factor: Factor,
     because: Because,
     period: ForPeriod = None,
-    login: Annotated[str, typer.Option(help="login that decides; it is recorded")] = "kefu_plan_approver",
+    login: Annotated[Role, typer.Option(help="login that decides; it is recorded")] = Role.PLAN_APPROVER,
 ) -> None:
     """Decides a factor as the given login; it holds last and is always shown as a decision."""
     platform = Platform(settings())
     where = (metric, cohort, platform.period(period).period_id)
-    number = override(platform, Role(login), where, Decimal(factor), because)
+    number = override(platform, login, where, Decimal(factor), because)
     console.print(f"override {number} is recorded; scores follow with the next run", markup=False)
 
 
@@ -61,22 +61,22 @@ def waive(
     factor: Factor,
     because: Because,
     period: ForPeriod = None,
-    login: Annotated[str, typer.Option(help="login that asks; another one approves")] = "kefu_plan_author",
+    login: Annotated[Role, typer.Option(help="login that asks; another one approves")] = Role.PLAN_AUTHOR,
 ) -> None:
     """Asks to use a factor for a metric that could not be evaluated; without it the close stays blocked."""
     platform = Platform(settings())
     where = (metric, cohort, platform.period(period).period_id)
-    number = request_waiver(platform, Role(login), where, Decimal(factor), because)
+    number = request_waiver(platform, login, where, Decimal(factor), because)
     console.print(f"waiver {number} waits for another person: kefu trust approve {number}", markup=False)
 
 
 @app.command("approve")
 def approve(
     waiver: Annotated[int, typer.Argument(help="number of the waiver")],
-    login: Annotated[str, typer.Option(help="login that approves; never the one that asked")] = "kefu_plan_approver",
+    login: Annotated[Role, typer.Option(help="login that approves; never the one that asked")] = Role.PLAN_APPROVER,
 ) -> None:
     """Approves a waiver that somebody else asked for."""
-    approve_waiver(Platform(settings()), Role(login), waiver)
+    approve_waiver(Platform(settings()), login, waiver)
     console.print(f"waiver {waiver} is approved; scores follow with the next run", markup=False)
 
 

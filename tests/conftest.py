@@ -21,6 +21,24 @@ from tests.e2e.support import Line, configuration, copy_database, watched_comman
 
 Copy = Callable[[Platform, str], Platform]
 
+# The files that take longest begin first, so that all workers end at about the same time.
+LONGEST = [
+    "dbt/test_dbt_project.py",
+    "e2e/test_recovery.py",
+    "pipeline/test_incremental.py",
+    "dags/test_runs.py",
+    "catalogue/test_new_metric.py",
+    "payroll/test_real_period.py",
+    "e2e/test_simulation.py",
+    "e2e/test_personal_data.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; the order within a file stays."""
+    places = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:

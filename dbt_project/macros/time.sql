@@ -39,8 +39,8 @@
     ) as {{ alias }} on true
 {%- endmacro %}
 
-{# Lateral join: on-duty seconds from one instant to another for an agent. Work outside the roster counts in calendar
-   seconds and says so; never negative. #}
+{# Lateral join: on-duty seconds from one instant to another for an agent. A day of approved leave is no duty, half a day
+   is. Work outside the roster counts in calendar seconds and says so; never negative. #}
 {% macro on_duty_seconds(agent_key, start_at, end_at, alias) -%}
     left join lateral (
         select
@@ -56,6 +56,7 @@
             and s.shift_start <= {{ end_at }}
             and s.shift_end >= {{ start_at }}
             and s.shift_start > {{ start_at }} - interval '2 days'
+            and s.is_on_leave is not true
     ) as {{ alias }} on true
 {%- endmacro %}
 

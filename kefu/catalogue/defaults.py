@@ -348,11 +348,14 @@ class Material(_Section):
 
 
 class Period(_Section):
-    """Cut, dispute window and restatement (reliability.md 6.3 and 6.5). `cut: T+3` is 3 days after the period's end."""
+    """Cut, dispute window and restatement (reliability.md 6.3 and 6.5). `cut: T+3` is 3 days after the period's end.
+
+    `late_mature: wait` cuts a period whose plans score slow metrics when the last day's cases have been watched.
+    """
 
     cut: str = Field(pattern=r"^T\+\d+$")
     dispute_days: Count
-    late_mature: Literal["wait", "shift"]
+    late_mature: Literal["wait"]
     lookback: Count
     material: Material
 

@@ -290,8 +290,12 @@ def _check_integrity_rules(catalogue: Catalogue) -> list[str]:
     problems = [f"integrity_rules.yml: {rule_id} is missing" for rule_id in RULE_IDS if rule_id not in rules]
     for identity, rule in rules.items():
         assert isinstance(rule, IntegrityRule)
-        if unknown := sorted(set(rule.metric_ids) - set(catalogue.metrics)):
+        named = {*rule.metric_ids, *rule.also_metric_ids}
+        if unknown := sorted(named - set(catalogue.metrics)):
             problems.append(f"integrity_rules.yml: {identity}: metrics {unknown} are not declared")
+        # A finding without a metric that a plan of agents can score would never reach anybody's pay.
+        elif named and not any(catalogue.metrics[name].is_measured_for_agents for name in named):
+            problems.append(f"integrity_rules.yml: {identity}: no metric of {sorted(named)} is measured for agents")
     return problems
 
 
@@ -338,7 +342,7 @@ def _check_measures(catalogue: Catalogue) -> list[str]:
         if unknown := sorted(catalogue.settled_by(name) - set(catalogue.parameters)):
             problems.append(f"measure {name}: parameters {unknown} are not declared in parameters.yml")
     for name, metric in catalogue.metrics.items():
-        if unknown := sorted({*metric.depends_on} - set(catalogue.parameters)):
+        if unknown := sorted({*metric.depends_on, *filter(None, [metric.matures_in])} - set(catalogue.parameters)):
             problems.append(f"metrics: {name}: parameters {unknown} are not declared in parameters.yml")
     return problems
 

@@ -23,7 +23,8 @@ RuleId = Annotated[str, Field(pattern=r"^(V([1-9]|1[01])|I[1-7]|G[1-8])$")]
 class IntegrityRule(Versioned):
     """A rule of reliability.md 2: what people read about it, who looks into a hit, and what it speaks against.
 
-    A rule of rows (V) has a severity; one of agents (I, G) names the metrics that a confirmed finding is about.
+    A rule of rows (V) has a severity; one of agents (I, G) names the metrics it is tested on, and further ones that the
+    same conduct moves: a finding speaks against them all.
     """
 
     rule_id: RuleId
@@ -33,6 +34,7 @@ class IntegrityRule(Versioned):
     severity: Literal["exclude", "mark", "replace_value"] | None = None
     needs: Text
     metric_ids: tuple[Id, ...] = ()
+    also_metric_ids: tuple[Id, ...] = ()
     is_signal_only: bool = False
 
     @model_validator(mode="after")
@@ -41,6 +43,9 @@ class IntegrityRule(Versioned):
             raise ValueError(f"{self.rule_id}: rules of rows, and only they, have a severity")
         if self.rule_id.startswith("V") == bool(self.metric_ids):
             raise ValueError(f"{self.rule_id}: rules of agents, and only they, name metric_ids")
+        named = (*self.metric_ids, *self.also_metric_ids)
+        if len(set(named)) < len(named) or (self.also_metric_ids and not self.metric_ids):
+            raise ValueError(f"{self.rule_id}: also_metric_ids names metrics besides those of metric_ids, each once")
         return self
 
 

@@ -325,6 +325,8 @@ class Metric(Versioned):
     one rating or review where it is neither a share (0 to 1) nor a score of 0 to 100.
     `opening` is what is assumed of it in the first weeks.
     `depends_on` names parameters that a metric computed elsewhere depends on.
+    `matures_in` names the parameter that says how many days a case is watched before it counts: a close of a plan with
+    such a metric waits for them.
     `needs` lists, per unit kind, capabilities a source may declare it cannot deliver (`not_measured`), and
     `entity:<name>` for records that some source must deliver (`source_missing`).
     """
@@ -356,6 +358,7 @@ class Metric(Versioned):
     needs: dict[UnitKind | Literal["any"], tuple[str, ...]] = {}
     mixed_credit_reason: str | None = None
     depends_on: tuple[Id, ...] = ()
+    matures_in: Id | None = None
     reliability: Literal["rating", "review", "none"] | None = None
     row_range: tuple[Decimal, Decimal] | None = None
     opening: Opening | None = None
@@ -370,6 +373,16 @@ class Metric(Versioned):
         """Points of 0-100 that one unit of its values is worth."""
         low, high = self.row_range or ((Decimal(0), Decimal(1)) if self.unit == "share" else (Decimal(0), Decimal(100)))
         return Decimal(100) / (high - low)
+
+    @property
+    def is_count(self) -> bool:
+        """Whether nothing counted is the value 0, and not the absence of one."""
+        return self.kind in ("sum", "excess", "last")
+
+    @property
+    def is_measured_for_agents(self) -> bool:
+        """Whether agents have values of their own, so that a plan can score them."""
+        return "agent" in self.units and "agent" not in self.needs
 
     @property
     def measures(self) -> tuple[str, ...]:

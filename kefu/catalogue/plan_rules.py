@@ -61,7 +61,7 @@ def _line(plan: Plan, where: str, found: str, expected: str, remedy: str) -> str
 def _check_entry(plan: Plan, entry: PlanMetric, catalogue: Catalogue) -> Iterator[str]:
     metric, score = catalogue.metrics[entry.metric_id], catalogue.defaults.score
     name = entry.metric_id
-    if "agent" not in metric.units or "agent" in metric.needs:
+    if not metric.is_measured_for_agents:
         measured = ", ".join(unit for unit in metric.units if unit != "agent" or "agent" not in metric.needs)
         yield _line(
             plan, name, f"found a metric measured for {measured}", "one measured for agents",

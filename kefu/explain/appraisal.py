@@ -11,6 +11,7 @@ import numpy as np
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
+from kefu.catalogue.files import Catalogue, in_force
 from kefu.catalogue.models import Period
 from kefu.pipeline.context import Platform, Scope
 from kefu.warehouse import Role, WarehouseError
@@ -60,9 +61,8 @@ def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) 
             raise WarehouseError(f"nobody is scored in {scope.period_id}. Remedy: run `kefu run`, then ask again")
         if unknown := sorted(set(agents or ()) - set(scores)):
             raise WarehouseError(
-                f"found {', '.join(unknown)}, expected people scored in {scope.period_id} such as "
-                f"{min(scores)}. Remedy: use "
-                "the personnel number"
+                f"found {', '.join(unknown)}, expected people scored in {scope.period_id} such as {min(scores)}. "
+                "Remedy: use the personnel number"
             )
         payments = {row["agent_key"]: row for row in tables.rows("payment", "agent_key")}
         components = [
@@ -82,8 +82,9 @@ def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) 
         comments = _by_agent(tables.comments())
         history = _by_agent(
             tables.query(
-                "select agent_key, period_id, version, composite, grade, status from payroll.closed_score"
-                " where period_id <> %(period_id)s order by period_id"
+                "select s.agent_key, s.period_id, s.composite, s.grade from payroll.closed_score as s"
+                " join payroll.closed_period as c on s.period_id = c.period_id"
+                " where c.period_end < %(period_start)s::date order by c.period_end, s.period_id"
             )
         )
     lines = _by_agent(components)
@@ -122,11 +123,21 @@ def scope_of(platform: Platform, period: Period) -> Scope:
         ).fetchone()
     if live is None or live[0] != period.period_id:
         raise WarehouseError(
-            f"the models stand on {live[0] if live else 'no period yet'}, not on {period.period_id}. Remedy: "
-            "read the cards "
-            "that its close has written, or run that period"
+            f"the models stand on {live[0] if live else 'no period yet'}, not on {period.period_id}. Remedy: run that "
+            "period; `kefu reports` says where the cards of a locked one are"
         )
     return platform.scope(period)
+
+
+def catalogue_of(platform: Platform, period: Period) -> Catalogue:
+    """Returns the catalogue with plans, metrics and defaults as they were when the period began.
+
+    A score is explained by what it was calculated with, also after the files have moved on.
+    """
+    declared, day = platform.catalogue.objects, period.start.isoformat()
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        applied = {kind: in_force(connection, kind, day) for kind in ("plan", "metric", "defaults")}
+    return Catalogue(declared | {kind: declared[kind] | found for kind, found in applied.items()})
 
 
 def team_targets(platform: Platform, scope: Scope) -> dict[str, list[Row]]:

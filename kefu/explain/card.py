@@ -153,13 +153,10 @@ class _Card:
             say("得分怎么来的", "How the score came about"),
             say(
                 "每项贡献 = 曲线得分 × 有效权重 ÷ 100，加起来就是综合得分。"
-                "同组分布画的是同方案同事的得分：线为10%–90%，"
-                "框为中间一半，竖线为中位数，圆点是本人；少于5人不画。",
+                "同组分布画的是同方案同事的得分：线为10%–90%，框为中间一半，竖线为中位数，圆点是本人；少于5人不画。",
                 "Each line adds its points by the curve times its weight / 100; together they are the score. "
-                "Peers shows the points "
-                "of people with the same plan: line 10–90 %, box the middle half, tick the median, dot "
-                "yourself; not drawn for "
-                "fewer than five.",
+                "Peers shows the points of people with the same plan: line 10–90 %, box the middle half, tick the "
+                "median, dot yourself; not drawn for fewer than five.",
             ),
             [grid],
         )
@@ -206,7 +203,7 @@ class _Card:
         for row in self.appraisal.components:
             if row["metric_id"] not in self.catalogue.metrics:
                 continue
-            entry = self._entry(row)
+            entry = entry_of(row, self.catalogue)
             low, high = row["interval_low"], row["interval_high"]
             scored = self._value(row, row["scored_value"])
             shrunk = row["scored_value"] is not None and row["scored_value"] == row["shrunk_value"] != row["raw_value"]
@@ -224,10 +221,6 @@ class _Card:
                 )
             )
         return Part(say("每个指标的数值", "The values"), "", [grid])
-
-    def _entry(self, row: Row) -> PlanMetric | None:
-        plan = self.catalogue.plans.get(row["plan_id"])
-        return next((entry for entry in plan.metrics if entry.metric_id == row["metric_id"]), None) if plan else None
 
     def _weights(self) -> Part:
         """Nominal to effective weight with the reason of each change, and what the change did."""
@@ -262,9 +255,8 @@ class _Card:
             say("权重为什么变了", "Why weights changed"),
             say(
                 "主观指标不可信时权重降低，让出的权重按方案规则转给其他指标；合计始终为100。",
-                "A subjective metric that cannot be trusted weighs less; what it gives up goes to other "
-                "metrics by the plan's "
-                "rules. The sum stays 100.",
+                "A subjective metric that cannot be trusted weighs less; what it gives up goes to other metrics by the "
+                "plan's rules. The sum stays 100.",
             ),
             [grid],
         )
@@ -272,7 +264,7 @@ class _Card:
     def _next_grade(self) -> Part | None:
         """The smallest change of one metric that would reach the next grade."""
         composite = self.score["composite"]
-        if composite is None or self.score["gates_en"]:
+        if composite is None or self.score["gates_en"] or self.score["grade_note_en"]:
             return None
         plan = self.catalogue.plans[self.score["plan_id"]]
         title = self.say("怎样到下一等级", "What would reach the next grade")
@@ -285,16 +277,15 @@ class _Card:
             title,
             self.say(
                 f"到 {grade} 还差 {self.words.number(limit - composite)} 分。其他不变时，下面任何一项单独做到即可：",
-                f"{self.words.number(limit - composite)} points are missing to {grade}. With all else as it "
-                "is, any one of these "
-                "would do:",
+                f"{self.words.number(limit - composite)} points are missing to {grade}. With all else as it is, any "
+                "one of these would do:",
             ),
             points=steps
             or [self.say("没有单独一项能够做到，需要几项一起提高。", "No single metric can do it; it takes several.")],
         )
 
     def _step(self, row: Row, gap: Decimal) -> str | None:
-        entry = self._entry(row)
+        entry = entry_of(row, self.catalogue)
         if (
             entry is None
             or isinstance(entry.curve, Relative)
@@ -341,16 +332,20 @@ class _Card:
         if payment is None or payment["amount_fen"] is None:
             return None
         say, words = self.say, self.words
-        factors = (payment["coefficient"], payment["worked_share"])
+        factors = (payment["coefficient"], payment["worked_share"], payment["pool_share"])
         product = " × ".join(words.number(round(factor, 4)) for factor in factors if factor is not None)
         lines = [
             (
-                say("奖金 = 基数 × 系数 × 出勤折算", "Bonus = base × coefficient × share of the time"),
+                say(
+                    "奖金 = 基数 × 系数 × 出勤折算（× 奖金池比例）",
+                    "Bonus = base × coefficient × share of the time (× share of the pool)",
+                ),
                 payment["bonus_fen"],
                 f"{words.money(payment['base_fen'])} × {product}",
             ),
             (say("计件", "Piece pay"), payment["piece_fen"], ""),
             (say("往期调整", "Corrections of earlier periods"), payment["adjustment_fen"], ""),
+            (say("审核期间暂缓", "Held while under review"), -payment["held_fen"] if payment["held_fen"] else None, ""),
         ]
         grid = Grid(
             headings=((say("项目", "Item"), "start"), (say("金额", "Amount"), "end")),
@@ -407,24 +402,27 @@ class _Card:
                 self.say(
                     f"公布后 {days} 个工作日内可以对任何一条评价、质检、数值、否决项或总分提出申诉；"
                     "由原评分人以外的人处理。",
-                    f"Within {days} business days of publication any rating, review, value, gate or the score "
-                    "itself can be disputed; "
-                    "somebody other than the original scorer decides.",
+                    f"Within {days} business days of publication any rating, review, value, gate or the score itself "
+                    "can be disputed; somebody other than the original scorer decides.",
                 ),
                 self.say(
                     "填写申诉表交给主管，写明工号、周期、对象编号与理由；申诉不会招致额外抽检。",
-                    "Hand in the dispute sheet with personnel number, period, the number of the row and your "
-                    "reason; a dispute never "
-                    "leads to extra sampling.",
+                    "Hand in the dispute sheet with personnel number, period, the number of the row and your reason; a "
+                    "dispute never leads to extra sampling.",
                 ),
                 self.say(
                     "本得分由公开的规则算出，经具名的人复核后才生效；可以要求人工说明。",
-                    "The score follows published rules and holds only after a named person has reviewed it; "
-                    "you may ask for an "
-                    "explanation by a person.",
+                    "The score follows published rules and holds only after a named person has reviewed it; you may "
+                    "ask for an explanation by a person.",
                 ),
             ],
         )
+
+
+def entry_of(row: Row, catalogue: Catalogue) -> PlanMetric | None:
+    """Returns what the plan of a line says about its metric; None for points that no metric earned."""
+    plan = catalogue.plans.get(row["plan_id"])
+    return next((entry for entry in plan.metrics if entry.metric_id == row["metric_id"]), None) if plan else None
 
 
 def scale_of(row: Row, metric: Metric) -> Decimal:

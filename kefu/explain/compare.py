@@ -15,9 +15,9 @@ from bi.document import Cell, Document, Grid, Part
 from bi.spec import Language
 from kefu.catalogue.files import Catalogue
 from kefu.catalogue.models import Period
-from kefu.catalogue.plans import PlanMetric, Relative
+from kefu.catalogue.plans import Relative
 from kefu.explain.appraisal import Appraisal, Row
-from kefu.explain.card import scale_of
+from kefu.explain.card import entry_of, scale_of
 from kefu.plan.words import Words
 from kefu.warehouse import WarehouseError
 
@@ -182,16 +182,11 @@ def _difference(agent: str, appraisal: Appraisal, sheet: Sheet, catalogue: Catal
 def _at_their_value(row: Row, theirs: Decimal | None, catalogue: Catalogue) -> Decimal:
     """Returns the points the sheet's value would earn by our curve and planned weight."""
     planned: Decimal = row["unadjusted_points"]
-    entry = _entry(row, catalogue)
+    entry = entry_of(row, catalogue)
     if theirs is None or entry is None or isinstance(entry.curve, Relative):
         return planned
     weight: Decimal = row["unadjusted_weight"] * row["stint_share"]
     return weight * entry.curve.score(theirs / scale_of(row, catalogue.metrics[row["metric_id"]])) / 100
-
-
-def _entry(row: Row, catalogue: Catalogue) -> PlanMetric | None:
-    plan = catalogue.plans.get(row["plan_id"])
-    return next((entry for entry in plan.metrics if entry.metric_id == row["metric_id"]), None) if plan else None
 
 
 def comparison(

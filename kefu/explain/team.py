@@ -60,7 +60,9 @@ def _people(people: list[Appraisal], middle: Decimal | None, words: Words) -> Pa
         ),
         rows=[],
     )  # fmt: skip
-    for person in sorted(people, key=lambda person: (-(person.score["composite"] or -1), person.score["agent_key"])):
+    ranked = sorted(people, key=lambda person: person.score["agent_key"])
+    ranked.sort(key=lambda person: (person.score["composite"] is None, -(person.score["composite"] or 0)))
+    for person in ranked:
         score = person.score
         composite, low, high = score["composite"], score["interval_low"], score["interval_high"]
         before = person.history[-1]["composite"] if person.history else None
@@ -79,9 +81,8 @@ def _people(people: list[Appraisal], middle: Decimal | None, words: Words) -> Pa
         say("成员", "People"),
         say(
             "只有整个区间都在中位数之上或之下，才算明显高于或低于；其余的差别可能只是偶然。",
-            "Only who has the whole interval above or below the median is clearly above or below; other "
-            "differences may be "
-            "chance.",
+            "Only who has the whole interval above or below the median is clearly above or below; other differences "
+            "may be chance.",
         ),
         [grid],
     )

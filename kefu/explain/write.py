@@ -9,7 +9,7 @@ from pathlib import Path
 from bi.document import render
 from bi.spec import LANGUAGES, Language
 from kefu.catalogue.models import Period
-from kefu.explain.appraisal import Appraisal, load, scope_of, team_targets
+from kefu.explain.appraisal import Appraisal, catalogue_of, load, scope_of, team_targets
 from kefu.explain.card import card, with_other
 from kefu.explain.team import report
 from kefu.pipeline.context import Platform
@@ -28,7 +28,7 @@ def write_reports(
     Raises:
         WarehouseError: nobody is scored in that period.
     """
-    scope = scope_of(platform, period)
+    scope, catalogue = scope_of(platform, period), catalogue_of(platform, period)
     appraisals = load(platform, scope)
     targets = team_targets(platform, scope)
     teams: dict[str, list[Appraisal]] = defaultdict(list)
@@ -39,11 +39,11 @@ def write_reports(
         for language in LANGUAGES:
             other = next(name for name in LANGUAGES if name != language)
             for agent, appraisal in appraisals.items():
-                page = with_other(card(appraisal, platform.catalogue, period, language), _named("card", other))
+                page = with_other(card(appraisal, catalogue, period, language), _named("card", other))
                 yield folder / "agents" / agent / _named("card", language), render(page)
             for team, people in sorted(teams.items()):
                 page = with_other(
-                    report(team, people, targets[team], platform.catalogue, period, language), _named("report", other)
+                    report(team, people, targets[team], catalogue, period, language), _named("report", other)
                 )
                 yield folder / "teams" / team / _named("report", language), render(page)
 

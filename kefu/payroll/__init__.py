@@ -1,10 +1,12 @@
 """Closing a period: a state machine of the database, sealed snapshots, signed exports, restatements and disputes."""
 
 from kefu.payroll.close import (
+    CLOSED,
     REASONS,
     STATES,
     Close,
     Status,
+    accept_fallback,
     acknowledge,
     broken,
     calculate,
@@ -14,23 +16,26 @@ from kefu.payroll.close import (
     decide_correction,
     ensure_cut,
     export,
-    hand_out,
+    handed_out,
     restate,
     rows_of,
     status,
     step,
+    undecided,
     waive,
 )
 from kefu.payroll.delivery import Broken, verify
 from kefu.payroll.login import CloseRefused
 
 __all__ = [
+    "CLOSED",
     "REASONS",
     "STATES",
     "Broken",
     "Close",
     "CloseRefused",
     "Status",
+    "accept_fallback",
     "acknowledge",
     "broken",
     "calculate",
@@ -40,11 +45,12 @@ __all__ = [
     "decide_correction",
     "ensure_cut",
     "export",
-    "hand_out",
+    "handed_out",
     "restate",
     "rows_of",
     "status",
     "step",
+    "undecided",
     "verify",
     "waive",
 ]

@@ -7,6 +7,7 @@ database cannot: the calculation, the files, the signature.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ REASONS = ("late_data", "source_fix", "defect", "dispute", "refund", "fraud_conf
 MAKER, CHECKER, APPROVER, CLERK = (
     role.value for role in (Role.PLAN_AUTHOR, Role.PLAN_APPROVER, Role.HR_APPROVER, Role.PAYROLL_CLERK)
 )
+CLOSED = ("locked", "exported", "acknowledged")
 Step = Literal["review", "publish", "approve", "lock"]
 
 
@@ -120,9 +122,7 @@ def calculate(platform: Platform, period_id: str, say: Say = lambda _: None, log
         raise CloseRefused(
             f"period {period_id} is {now.state}, and a calculation needs it cut. Remedy: `kefu period cut {period_id}`"
         )
-    scope = Scope(
-        now.calc_id, now.data_cut, now.as_of, period_id, period.start.isoformat(), period.end.isoformat()
-    )  # fmt: skip
+    scope = Scope(now.calc_id, now.data_cut, now.as_of, period_id, period.start.isoformat(), period.end.isoformat())
     run_id = f"close {period_id} v{now.version} {scope.data_cut}"
     start_run(platform, run_id, "close", {"period_id": period_id, "data_cut": scope.data_cut})
     try:
@@ -144,26 +144,60 @@ def calculate(platform: Platform, period_id: str, say: Say = lambda _: None, log
 def step(platform: Platform, period_id: str, name: Step, login: str) -> Status:
     """Takes a period one state further as a login: review, publish, approve or lock. The lock removes the calculation.
 
+    Cards and team reports are written when the scores are published, and before the lock where they are not there yet,
+    as those of a restatement.
+
     Raises:
         CloseRefused: naming everything that speaks against it, the login included.
     """
-    platform.period(period_id)
+    before = status(platform, period_id)
+    if name == "lock" and before.state == "approved":
+        hand_out(platform, period_id)
     call(platform, login, name, [period_id])
     now = status(platform, period_id)
+    if name == "publish":
+        hand_out(platform, period_id)
     if now.state == "locked":
         _clean_up(platform, now)
     return now
 
 
+def pages(platform: Platform, now: Status) -> Path:
+    """Returns the folder of the cards and team reports of a calculated version; each result has a folder of its own."""
+    name = f"{now.period_id}_v{now.version}_{(now.result_hash or '')[:12]}"
+    return platform.settings.kefu_data_dir / "reports" / name
+
+
 def hand_out(platform: Platform, period_id: str) -> Path:
-    """Writes every card and team report of a published version; returns their folder.
+    """Writes every card and team report of the calculated version, all or none; returns their folder.
 
     People need them while they can dispute, and the lock removes the calculation that they are read from.
     """
+    folder = pages(platform, status(platform, period_id))
+    if not folder.exists():
+        partial = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(partial, ignore_errors=True)
+        for _ in write_reports(platform, platform.period(period_id), partial):
+            pass
+        partial.rename(folder)
+    return folder
+
+
+def handed_out(platform: Platform, period_id: str) -> Path | None:
+    """Returns where the pages are that the close of a locked period wrote; None for one that is not locked.
+
+    Raises:
+        CloseRefused: they are not on this machine.
+    """
     now = status(platform, period_id)
-    folder = platform.settings.kefu_data_dir / "reports" / f"{period_id}_v{now.version}"
-    for _ in write_reports(platform, platform.period(period_id), folder):
-        pass
+    if now.state not in CLOSED:
+        return None
+    folder = pages(platform, now)
+    if not folder.is_dir():
+        raise CloseRefused(
+            f"period {period_id} is locked and the pages its close wrote are not in {folder}; nothing can write them "
+            "again, because their calculation is gone. Remedy: take the folder from where it was closed or a backup"
+        )
     return folder
 
 
@@ -173,6 +207,23 @@ def _clean_up(platform: Platform, now: Status) -> None:
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         for table in ("agent_estimate", "cohort_reliability", "rater_profile", "double_score_task", "integrity_result"):
             connection.execute(f"delete from stats.{table} where calc_id = %s".encode(), [now.calc_id])
+
+
+def accept_fallback(platform: Platform, period_id: str, agent_key: str, reason: str, login: str = APPROVER) -> None:
+    """Accepts, as manager or as HR, what the plan pays somebody without enough evidence; both are needed (4.3).
+
+    Raises:
+        CloseRefused: the agent needs no decision, the period is not calculated or approved already, or the login
+            calculated it or is the agent's own.
+    """
+    platform.period(period_id)
+    call(platform, login, "accept_fallback", [period_id, agent_key, reason])
+
+
+def undecided(platform: Platform, period_id: str) -> str | None:
+    """Returns who still waits for the decisions of a manager and HR, in words; None when nobody does."""
+    [found] = fetch(platform, "select payroll.undecided(%s) as names", [period_id])
+    return None if found["names"] is None else str(found["names"])
 
 
 def waive(platform: Platform, period_id: str, precondition: str, reason: str, login: str = APPROVER) -> None:
@@ -215,10 +266,9 @@ def close_period(platform: Platform, period_id: str, say: Say = lambda _: None) 
         else:
             name, login = steps[now.state]
             now = step(platform, period_id, name, login)
-            if name == "publish":
-                say(f"cards and reports: {hand_out(platform, period_id)}")
         say(f"{now.state}: version {now.version} by {now.actor}")
     _clean_up(platform, now)
+    say(f"cards and reports: {pages(platform, now)}")
     done = export(platform, period_id)
     say(f"exported: {done.row_count} rows to {done.folder}")
     return done

@@ -14,7 +14,7 @@ from rich.table import Table
 from kefu.payroll import close as closing
 from kefu.payroll import delivery, disputes
 from kefu.payroll.close import APPROVER, CHECKER, CLERK, MAKER
-from kefu.payroll.login import fetch
+from kefu.payroll.login import call, fetch
 from kefu.pipeline.context import Platform
 from kefu.settings import settings
 
@@ -64,6 +64,8 @@ def status_command(period_id: PeriodId) -> None:
     """Says where a period stands, and every step that led there."""
     platform = _platform()
     _show(closing.status(platform, period_id))
+    if names := closing.undecided(platform, period_id):
+        _say(f"waits for the decisions of a manager and HR (`kefu period accept-fallback`): {names}")
     rows = fetch(
         platform,
         "select version, state, actor, to_char(happened_at, 'YYYY-MM-DD HH24:MI') as happened_at, data_cut,"
@@ -106,8 +108,23 @@ def review_command(period_id: PeriodId, login: Maker = CHECKER) -> None:
 @period_app.command("publish")
 def publish_command(period_id: PeriodId, login: Maker = CHECKER) -> None:
     """Opens the dispute window and writes everybody's card."""
-    _show(closing.step(_platform(), period_id, "publish", login))
-    _say(f"cards and reports: {closing.hand_out(_platform(), period_id)}")
+    platform = _platform()
+    now = closing.step(platform, period_id, "publish", login)
+    _show(now)
+    _say(f"cards and reports: {closing.pages(platform, now)}")
+
+
+@period_app.command("accept-fallback")
+def accept_fallback_command(
+    period_id: PeriodId,
+    agent: Annotated[list[str], typer.Option(help="HR id, as often as needed")],
+    reason: Reason,
+    login: Maker = APPROVER,
+) -> None:
+    """Accepts, as manager or as HR, what the plan pays people without enough evidence; both are needed."""
+    for agent_key in agent:
+        closing.accept_fallback(_platform(), period_id, agent_key, reason, login)
+        console.print(f"{agent_key}: accepted by {login}", highlight=False)
 
 
 @period_app.command("approve")
@@ -193,12 +210,9 @@ def show_command(
 
 
 @period_app.command("approve-plan")
-def approve_plan(plan_id: str, version: int, login: str = CHECKER) -> None:
+def approve_plan(plan_id: str, version: int, login: Maker = CHECKER) -> None:
     """Approves a plan version as the given login; the database refuses its author."""
-    from kefu.payroll.login import connect
-
-    with connect(_platform(), login) as connection:
-        connection.execute("select cfg.approve_plan(%s, %s)", [plan_id, version])
+    call(_platform(), login, "approve_plan", [plan_id, version], schema="cfg")
     console.print(f"plan {plan_id} version {version} is approved")
 
 
@@ -245,7 +259,8 @@ def corrections_command() -> None:
         "select a.adjustment_id, a.period_id || ' v' || a.version as version, a.agent_key, a.reason_code,"
         " a.old_composite, a.new_composite, a.old_grade, a.new_grade, a.delta_fen,"
         " case when p.adjustment_id is not null then 'in ' || p.to_period_id when d.is_approved is false then 'refused'"
-        " else 'waits' end as state from payroll.adjustment as a"
+        " when a.delta_fen = 0 then 'no money' when a.delta_fen > 0 or d.is_approved then 'waits for a period'"
+        " else 'waits for HR' end as state from payroll.adjustment as a"
         " left join payroll.approved_adjustment as p on a.adjustment_id = p.adjustment_id"
         " left join payroll.adjustment_decision as d on a.adjustment_id = d.adjustment_id order by a.adjustment_id",
     )

@@ -55,6 +55,7 @@ LABELS = {
     "bonus_fen": "绩效奖金（元） Bonus",
     "piece_fen": "计件（元） Piece pay",
     "adjustment_fen": "往期调整（元） Corrections",
+    "held_fen": "审核暂缓（元） Held under review",
     "pool_share": "奖金池比例 Pool share",
     "amount_fen": "应发合计（元） Amount",
     "check_min_wage": "核对最低工资 Check minimum wage",

@@ -37,8 +37,10 @@ def connect(platform: Platform, login: str) -> psycopg.Connection:
         raise CloseRefused(f"{login} cannot log in: {error}. Remedy: check {variable}") from error
 
 
-def call(platform: Platform, login: str, function: str, arguments: Sequence[Any]) -> dict[str, Any]:
-    """Calls a function of the schema payroll as a login; returns its row, one entry per column.
+def call(
+    platform: Platform, login: str, function: str, arguments: Sequence[Any], schema: str = "payroll"
+) -> dict[str, Any]:
+    """Calls a function of a step as a login; returns its row, one entry per column.
 
     Raises:
         CloseRefused: with the reason and the remedy of the database, or because the login may not call it.
@@ -47,17 +49,18 @@ def call(platform: Platform, login: str, function: str, arguments: Sequence[Any]
     with connect(platform, login) as connection:
         try:
             cursor = connection.cursor(row_factory=dict_row)
-            return cursor.execute(f"select * from payroll.{function}({places})".encode(), arguments).fetchone() or {}
+            return cursor.execute(f"select * from {schema}.{function}({places})".encode(), arguments).fetchone() or {}
         except psycopg.errors.RaiseException as error:
             hint = f". Remedy: {error.diag.message_hint}" if error.diag.message_hint else ""
             raise CloseRefused(f"{error.diag.message_primary}{hint}") from error
         except psycopg.errors.IntegrityError as error:
             raise CloseRefused(
-                f"payroll.{function} was given something it does not take: {error.diag.message_primary}"
+                f"{schema}.{function} was given something it does not take: {error.diag.message_primary}. Remedy: a "
+                "reason has five characters or more, and what was decided once stays decided"
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise CloseRefused(
-                f"the login {login} may not call payroll.{function}: {error.diag.message_primary}. Remedy: let "
+                f"the login {login} may not call {schema}.{function}: {error.diag.message_primary}. Remedy: let "
                 "somebody do it whose duty it is (docs/payroll.md)"
             ) from error
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import Connection, sql
 
@@ -50,6 +51,17 @@ class Scanned:
             f"{self.evaluated} of {self.series} agents and metrics have enough days; {self.open_items} open items, "
             f"{self.open_issues} common issues"
         )
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Who was in which team: agents x calendar days, `team` -1 without one; whose day is no `is_member` is left out."""
+
+    agents: pa.StringArray
+    teams: tuple[str, ...]
+    first: date
+    team: NDArray[np.int64]
+    is_member: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -94,11 +106,12 @@ def scan(platform: Platform, scope: Scope) -> Scanned:
     with platform.warehouse.adbc(Role.TRANSFORMER) as arrow, arrow.cursor() as cursor:
         for table in _TABLES:
             cursor.execute(f"delete from stats.{table} where calc_id = 'live'")
+        members = None
+        if last is not None:
+            members = _members(cursor, scope, last - timedelta(_history(numbers) - 1), last)
         for metric_id in sorted(set(rules) & set(metrics)):
-            if last is not None:
-                days = _days(cursor, scope, metrics[metric_id], last, _history(numbers))
-                if days is not None:
-                    found.add(metrics[metric_id], rules[metric_id], days)
+            if members is not None and (days := _days(cursor, scope, metrics[metric_id], members)) is not None:
+                found.add(metrics[metric_id], rules[metric_id], days)
             found.add_slow(metrics[metric_id], rules[metric_id], closed.get(metric_id))
         for table, filled in found.tables({table: _schema(cursor, table) for table in _TABLES}).items():
             if filled.num_rows:
@@ -139,47 +152,69 @@ def _last_day(connection: Connection, scope: Scope, site: Site) -> date | None:
     return row[0] if row else None
 
 
-def _days(cursor: Cursor, scope: Scope, metric: Metric, last: date, history: int) -> _Days | None:
-    first = last - timedelta(history - 1)
+def _members(cursor: Cursor, scope: Scope, first: date, last: date) -> _Members:
     cursor.execute(
         sql.SQL(
-            "select days.unit_key as agent, coalesce(teams.team_key, '') as team,"
-            " days.business_date - {first}::date as place,"
-            " sum(days.numerator)::double precision as total, sum(days.denominator)::double precision as weight,"
-            " sum(days.n)::double precision as cases"
-            " from {days} as days inner join {teams} as teams on days.unit_key = teams.agent_key"
-            " and days.business_date between teams.valid_from and teams.valid_to"
-            " where days.unit_kind = 'agent' and days.metric_id = {metric} and days.metric_version = {version}"
-            " and not days.is_exempt and days.business_date between {first}::date and {last}::date"
-            " group by days.unit_key, teams.team_key, days.business_date"
+            "select agent_key, coalesce(team_key, '') as team_key, greatest(valid_from - {first}::date, 0) as start,"
+            " least(valid_to, {last}::date) - {first}::date + 1 as stop"
+            " from {teams} where valid_from <= {last}::date and valid_to >= {first}::date"
         )
         .format(
             first=sql.Literal(first.isoformat()),
             last=sql.Literal(last.isoformat()),
-            metric=sql.Literal(metric.metric_id),
-            version=sql.Literal(metric.version),
-            days=sql.Identifier(scope.schema("kpi"), "metric_day"),
             teams=sql.Identifier(scope.schema("intermediate"), "int_agent_team"),
         )
         .as_string(None)
     )
     rows = cursor.fetch_arrow_table()
-    if not rows.num_rows:
-        return None
-    agents, at = np.unique(rows["agent"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
-    teams, of = np.unique(rows["team"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
-    place = rows["place"].to_numpy()
-    shape = (len(agents), history)
-
-    def dense(values: NDArray[Any], empty: float) -> NDArray[Any]:
-        spread = np.full(shape, empty, dtype=values.dtype)
-        spread[at, place] = values
-        return spread
-
-    total, weight, cases = (dense(rows[name].to_numpy(), 0.0) for name in ("total", "weight", "cases"))
+    agents, teams = (rows[name].unique().sort() for name in ("agent_key", "team_key"))
+    at, of = (pc.index_in(rows[name], found).to_numpy() for name, found in (("agent_key", agents), ("team_key", teams)))
+    names = teams.to_pylist()
     # Nobody's team is no team: those without one are compared with nobody.
-    named = np.where(teams == "", -1, np.arange(len(teams)))
-    return _Days(agents.tolist(), tuple(teams.tolist()), first, total, weight, cases, dense(named[of], -1))
+    number = np.array([-1 if name == "" else place for place, name in enumerate(names)], dtype=np.int64)
+    shape = (len(agents), (last - first).days + 1)
+    team, is_member = np.full(shape, -1, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    for row, named, start, stop in zip(at, of, rows["start"].to_numpy(), rows["stop"].to_numpy(), strict=True):
+        team[row, start:stop], is_member[row, start:stop] = number[named], True
+    return _Members(agents, tuple(names), first, team, is_member)
+
+
+def _days(cursor: Cursor, scope: Scope, metric: Metric, members: _Members) -> _Days | None:
+    cursor.execute(
+        sql.SQL(
+            "select unit_key, business_date - {first}::date as place, numerator::double precision as total,"
+            " denominator::double precision as weight, n::double precision as cases from {days}"
+            " where unit_kind = 'agent' and metric_id = {metric} and metric_version = {version} and not is_exempt"
+            " and business_date between {first}::date and {first}::date + {width} - 1"
+        )
+        .format(
+            first=sql.Literal(members.first.isoformat()),
+            width=sql.Literal(members.team.shape[1]),
+            metric=sql.Literal(metric.metric_id),
+            version=sql.Literal(metric.version),
+            days=sql.Identifier(scope.schema("kpi"), "metric_day"),
+        )
+        .as_string(None)
+    )
+    rows = cursor.fetch_arrow_table()
+    row, place = pc.index_in(rows["unit_key"], members.agents).fill_null(-1).to_numpy(), rows["place"].to_numpy()
+    known = (row >= 0) & members.is_member[row, place]
+    if not known.any():
+        return None
+    cell = np.ravel_multi_index((row[known], place[known]), members.team.shape)
+
+    def dense(values: NDArray[Any]) -> Floats:
+        # A day has a row for each of two channels at most, so their order shows in no sum.
+        summed = np.bincount(cell, values, members.team.size)
+        return np.asarray(summed.reshape(members.team.shape), dtype=np.float64)
+
+    seen = dense(np.ones(len(cell))) > 0
+    mine = seen.any(axis=1)
+    total, weight, cases = (dense(rows[name].to_numpy()[known])[mine] for name in ("total", "weight", "cases"))
+    team = np.where(seen, members.team, -1)[mine]
+    return _Days(
+        members.agents.filter(pa.array(mine)).to_pylist(), members.teams, members.first, total, weight, cases, team
+    )
 
 
 def _closed_values(connection: Connection, periods: int) -> dict[str, list[tuple[str, int, list[float]]]]:
@@ -274,39 +309,42 @@ class _Found:
         self._series(metric, days, grain, judged)
         self._day_rows(metric, days, grain, judged)
         self._items(metric, observed, days, grain, judged)
-        self._issues(metric, observed, days, grain, judged)
+        self._issues(metric, observed, grain, judged)
 
     def _put(self, table: str, **values: Any) -> None:
         for name, value in ({"calc_id": self.scope.calc_id} | values).items():
             self.rows[table][name].append(value)
 
-    def _team(self, days: _Days, row: int, column: int) -> str | None:
+    @staticmethod
+    def _team(days: _Days, row: int, column: int) -> str | None:
         """The team on a day, else the last one before it."""
         known = np.flatnonzero(days.team[row, : column + 1] >= 0)
         return days.teams[days.team[row, known[-1]]] if len(known) else None
 
     def _series(self, metric: Metric, days: _Days, grain: _Grain, judged: Judged) -> None:
         scored = np.isfinite(judged.value)
+        everybody = np.arange(len(days.agents))
         # Somebody is evaluated whose newest scored unit has an answer.
-        newest = np.where(scored.any(axis=1), scored.shape[1] - 1 - np.argmax(scored[:, ::-1], axis=1), -1)
-        needed = grain.base.least + grain.base.guard + grain.detector.window - 1
-        for row, agent in enumerate(days.agents):
-            column = int(newest[row])
-            is_evaluated = column >= 0 and bool(np.isfinite(judged.down.e[row, column]))
-            self.team_of[agent] = self._team(days, row, days.team.shape[1] - 1)
-            self._put(
-                "decline_series",
-                period_id=self.scope.period_id,
-                agent_key=agent,
-                team_key=self.team_of[agent],
-                metric_id=metric.metric_id,
-                metric_version=metric.version,
-                grain=grain.name,
-                state="evaluated" if is_evaluated else "not_enough_data",
-                scored_units=int(scored[row].sum()),
-                needed_units=needed,
-                last_scored_on=grain.dates[column] if column >= 0 else None,
-            )
+        newest = _last(scored)
+        evaluated = (newest >= 0) & np.isfinite(judged.down.e[everybody, newest])
+        number = days.team[everybody, _last(days.team >= 0)]
+        teams = [days.teams[team] if team >= 0 else None for team in number.tolist()]
+        self.team_of |= zip(days.agents, teams, strict=True)
+        filled = {
+            "calc_id": self.scope.calc_id,
+            "period_id": self.scope.period_id,
+            "agent_key": days.agents,
+            "team_key": teams,
+            "metric_id": metric.metric_id,
+            "metric_version": metric.version,
+            "grain": grain.name,
+            "state": np.where(evaluated, "evaluated", "not_enough_data").tolist(),
+            "scored_units": scored.sum(axis=1).tolist(),
+            "needed_units": grain.base.least + grain.base.guard + grain.detector.window - 1,
+            "last_scored_on": [grain.dates[column] if column >= 0 else None for column in newest.tolist()],
+        }
+        for name, values in filled.items():
+            self.rows["decline_series"][name] += values if isinstance(values, list) else [values] * len(days.agents)
 
     def _day_rows(self, metric: Metric, days: _Days, grain: _Grain, judged: Judged) -> None:
         assert self.last is not None
@@ -419,49 +457,50 @@ class _Found:
         moved = observed.sign * (judged.mean[row, at] - judged.level.centre[row, opened]) * side
         return "new_level" if moved >= judged.delta[row, opened] else "back_to_usual"
 
-    def _issues(self, metric: Metric, observed: Observed, days: _Days, grain: _Grain, judged: Judged) -> None:
+    def _issues(self, metric: Metric, observed: Observed, grain: _Grain, judged: Judged) -> None:
         assert self.last is not None
-        for team in judged.teams:
-            if not np.isfinite(team.z).any():
+        teams = judged.teams
+        found = detection.issues_of(teams, observed.is_band, self.rules, grain.detector)
+        latest = _last(np.isfinite(teams.z))
+        for number, side, opened, cleared in zip(
+            found.series, found.side, found.opened_at, found.cleared_at, strict=True
+        ):
+            newest = int(latest[number])
+            at = int(cleared) if cleared >= 0 else newest
+            cleared_on = grain.dates[cleared] if cleared >= 0 else None
+            if cleared_on is None and grain.dates[newest] + timedelta(self.rules.quiet_days) <= self.last:
+                cleared_on = grain.dates[newest] + timedelta(self.rules.quiet_days)
+            if cleared_on is not None and cleared_on <= self.last - timedelta(self.rules.look_back_days):
                 continue
-            members = observed.team == observed.team_names.index(team.name)
-            found = detection.issues_of(team, observed.is_band, self.rules, grain.detector)
-            for side, opened, cleared in zip(found.side, found.opened_at, found.cleared_at, strict=True):
-                newest = int(np.flatnonzero(np.isfinite(team.z))[-1])
-                at = int(cleared) if cleared >= 0 else newest
-                cleared_on = grain.dates[cleared] if cleared >= 0 else None
-                if cleared_on is None and grain.dates[newest] + timedelta(self.rules.quiet_days) <= self.last:
-                    cleared_on = grain.dates[newest] + timedelta(self.rules.quiet_days)
-                if cleared_on is not None and cleared_on <= self.last - timedelta(self.rules.look_back_days):
-                    continue
-                span = slice(int(opened), at + 1)
-                own = judged.down if side < 0 else judged.up
-                raw = judged.z_down if side < 0 else judged.z_up
-                alarmed = (raw[:, span] & members[:, span]).any(axis=1)
-                beyond = (own.is_watch[:, span] & members[:, span]).any(axis=1)
-                looking = team.down if side < 0 else team.up
-                opened_on = grain.dates[opened]
-                self._put(
-                    "decline_issue",
-                    period_id=self.scope.period_id,
-                    issue_key=f"{team.name}|{metric.metric_id}|{opened_on.isoformat()}|{grain.name}",
-                    team_key=team.name,
-                    metric_id=metric.metric_id,
-                    metric_version=metric.version,
-                    grain=grain.name,
-                    side="decline" if side < 0 or observed.is_band else _SIDES[int(side)],
-                    state="open" if cleared_on is None else "cleared",
-                    opened_on=opened_on,
-                    cleared_on=cleared_on,
-                    last_scored_on=grain.dates[newest],
-                    team_shift=_number(float(np.nanmean(team.z[span]))),
-                    effective_agents=_number(team.k_eff[at]),
-                    e=_number(looking.e[0, at]),
-                    e_limit=_number(-grain.detector.limit * grain.detector.sigma),
-                    scored_agents=int(team.scored[at]),
-                    alarmed_agents=int(alarmed.sum()),
-                    alarmed_beyond_team_agents=int(beyond.sum()),
-                )
+            span = slice(int(opened), at + 1)
+            is_member = observed.team[:, span] == number
+            own = judged.down if side < 0 else judged.up
+            raw = judged.z_down if side < 0 else judged.z_up
+            alarmed = (raw[:, span] & is_member).any(axis=1)
+            beyond = (own.is_watch[:, span] & is_member).any(axis=1)
+            looking = teams.down if side < 0 else teams.up
+            opened_on, name = grain.dates[opened], observed.team_names[number]
+            self._put(
+                "decline_issue",
+                period_id=self.scope.period_id,
+                issue_key=f"{name}|{metric.metric_id}|{opened_on.isoformat()}|{grain.name}",
+                team_key=name,
+                metric_id=metric.metric_id,
+                metric_version=metric.version,
+                grain=grain.name,
+                side="decline" if side < 0 or observed.is_band else _SIDES[int(side)],
+                state="open" if cleared_on is None else "cleared",
+                opened_on=opened_on,
+                cleared_on=cleared_on,
+                last_scored_on=grain.dates[newest],
+                team_shift=_number(float(np.nanmean(teams.z[number, span]))),
+                effective_agents=_number(teams.k_eff[number, at]),
+                e=_number(looking.e[number, at]),
+                e_limit=_number(-grain.detector.limit * grain.detector.sigma),
+                scored_agents=int(teams.scored[number, at]),
+                alarmed_agents=int(alarmed.sum()),
+                alarmed_beyond_team_agents=int(beyond.sum()),
+            )
 
     def add_slow(self, metric: Metric, rule: CoachingRule, closed: list[tuple[str, int, list[float]]] | None) -> None:
         """Adds who fell or rose steadily over the last closed periods and has no open item of days or weeks."""
@@ -507,6 +546,12 @@ class _Found:
                 watch_units=None,
                 team_shift=None,
             )
+
+
+def _last(is_true: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Returns the last true column of each row, -1 without one."""
+    width = is_true.shape[1]
+    return np.where(is_true.any(axis=1), width - 1 - np.argmax(is_true[:, ::-1], axis=1), -1)
 
 
 def _part(days: _Days, chosen: NDArray[np.bool_], width: int) -> _Days:

@@ -327,7 +327,9 @@ def _selective(evidence: Evidence, limits: Integrity, rule_id: str, metric_id: s
             probability = float(stats.binom.cdf(invited, eligible, limits.offer_rate_min))
             found.append((probability, rate, rate < limits.offer_rate_min, "offer_rate", eligible))
         if found:
-            probability, observed[i], within[i], chosen[i], n[i] = min(found, key=lambda one: (one[0], one[3]))
+            # A large number of cases makes a small ratio unlikely too: what is beyond a limit comes first.
+            first = min(found, key=lambda one: (not one[2], one[0], one[3]))
+            probability, observed[i], within[i], chosen[i], n[i] = first
             p[i] = min(1.0, probability * len(found))
             if chosen[i] == "offer_rate":
                 threshold[i] = limits.offer_rate_min

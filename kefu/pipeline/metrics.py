@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from kefu.catalogue.files import Catalogue, in_force
 from kefu.catalogue.models import Fact, Measure, Metric
 from kefu.pipeline.context import Platform
 from kefu.warehouse import Role, WarehouseError
@@ -104,18 +105,23 @@ def explain(
 ) -> Explanation:
     """Returns what the value of a unit, (kind, key), in the period of the live line is made of.
 
+    The metric is defined as when the period was calculated: the files may have moved on.
+
     Raises:
         UnknownPeriod: for a period that is not declared.
         WarehouseError: for a metric or unit without a value there, or a period that is not the one last built.
     """
-    metric = platform.catalogue.metrics.get(metric_id)
-    if metric is None:
-        raise WarehouseError(f"no metric {metric_id}. Remedy: see `kefu metrics list`")
-    if metric.kind == "elsewhere":
-        raise WarehouseError(f"{metric_id} is not made of measures: it is computed in {metric.published_in}")
     period = platform.period(period_id)
     kind, key = unit
     with platform.warehouse.connect(Role.AUDITOR) as connection:
+        # Measures are those the models are generated from, which are not dated.
+        in_period = {"metric": in_force(connection, "metric", str(period.start))}
+        declared = Catalogue(platform.catalogue.objects | in_period)
+        metric = declared.metrics.get(metric_id)
+        if metric is None:
+            raise WarehouseError(f"no metric {metric_id}. Remedy: see `kefu metrics list`")
+        if metric.kind == "elsewhere":
+            raise WarehouseError(f"{metric_id} is not made of measures: it is computed in {metric.published_in}")
         found = connection.execute(
             "select numerator, denominator, n, value, null_reason, period_start, period_end from wh_kpi.metric_value"
             " where metric_id = %s and unit_kind = %s and unit_key = %s and channel = 'all' and period_kind = 'period'"
@@ -130,14 +136,14 @@ def explain(
         start, end = found[5], found[6]
         exempt = _exempt_days(connection, metric_id, unit, start, end)
         parts = [
-            _part(platform, connection, metric, role, name, unit, (start, end), exempt, most_rows)
+            _part(declared, connection, metric, role, name, unit, (start, end), exempt, most_rows)
             for role, names in (
                 ("numerator", metric.numerator),
                 ("denominator", metric.denominator),
                 ("n", metric.count),
             )
             for name in names
-            if kind in platform.catalogue.facts[platform.catalogue.measures[name].fact].unit_kinds
+            if kind in declared.facts[declared.measures[name].fact].unit_kinds
         ]
     numerator, denominator, n, value, null_reason = found[:5]
     return Explanation(metric, kind, key, start, end, numerator, denominator, n, value, null_reason, len(exempt), parts)
@@ -153,7 +159,7 @@ def _exempt_days(connection: Connection, metric_id: str, unit: tuple[str, str], 
 
 
 def _part(
-    platform: Platform,
+    declared: Catalogue,
     connection: Connection,
     metric: Metric,
     role: str,
@@ -163,8 +169,8 @@ def _part(
     exempt: Sequence[date],
     most_rows: int,
 ) -> Part:
-    measure = platform.catalogue.measures[name]
-    fact = platform.catalogue.facts[measure.fact]
+    measure = declared.measures[name]
+    fact = declared.facts[measure.fact]
     known = [
         row[0]
         for row in connection.execute(
@@ -195,7 +201,7 @@ def _part(
         for key, value, choice in connection.execute(
             "select parameter_id, value, choice from wh_staging.stg_cfg__parameter"
             " where parameter_id = any (%s) and %s between valid_from and valid_to order by parameter_id",
-            [sorted(platform.catalogue.settled_by(name)), span[1]],
+            [sorted(declared.settled_by(name)), span[1]],
         )
     }
     return Part(role, name, measure, parameters, Decimal(summary[0]), (*columns, "amount"), shown, summary[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -29,60 +29,36 @@ _OPINIONS = """
     order by metric_id, business_date, row_key collate "C"
 """
 _MARKS = """
-    select review_key, item_label, mark_share::float8 from {core}.fct_qa_item where is_applicable
-    order by review_key collate "C", item_label collate "C"
+    select review_key, item_label, mark_share::float8 from {core}.fct_qa_item
+    where is_applicable
+        and review_key in (select row_key from {schema}.evidence_opinion where metric_id = any(%(metric_ids)s))
+    order by item_label collate "C", review_key collate "C"
 """
-# What a rater listened to beside what the same agents did: per covariate and level the sampled and the expected count.
-_SAMPLES = """
-    with contacts as (
-        select e.agent_key, e.conversation_key,
-            (extract(hour from c.started_at at time zone s.time_zone)::integer / 3)::text as hour,
-            extract(isodow from c.started_at at time zone s.time_zone)::text as weekday,
-            coalesce(width_bucket(e.duration_seconds::numeric, array[60, 180, 300, 600]::numeric[])::text, '?')
-                as duration,
-            coalesce(e.issue_class, '?') as issue
-        from {schema}.evidence_eligible as e
-        inner join {core}.fct_conversation as c on e.conversation_key = c.conversation_key
-        cross join {staging}.stg_cfg__site as s
-    ),
-    mix as (
-        select agent_key,
-            case when grouping(hour) = 0 then 'hour' when grouping(weekday) = 0 then 'weekday'
-                when grouping(duration) = 0 then 'duration' else 'issue' end as covariate,
-            coalesce(hour, weekday, duration, issue) as level, count(*) as n
-        from contacts
-        group by grouping sets ((agent_key, hour), (agent_key, weekday), (agent_key, duration), (agent_key, issue))
-    ),
-    sampled as (
-        select o.metric_id, o.rater_key, l.agent_key, level.covariate, level.level
-        from {schema}.evidence_opinion as o
-        inner join contacts as l on o.contact_key = l.conversation_key and o.agent_key = l.agent_key
-        cross join lateral (values
-            ('hour', l.hour), ('weekday', l.weekday), ('duration', l.duration), ('issue', l.issue)
-        ) as level (covariate, level)
-        where o.metric_id = any(%(metric_ids)s) and o.is_in_period and not o.is_second and o.exclusion_rule is null
-    ),
-    shares as (
-        select agent_key, covariate, level, n / sum(n) over (partition by agent_key, covariate) as p from mix
-    ),
-    expected as (
-        select s.metric_id, s.rater_key, s.covariate, m.level, sum(s.n * m.p) as expected
-        from (
-            select metric_id, rater_key, agent_key, covariate, count(*) as n from sampled
-            group by metric_id, rater_key, agent_key, covariate
-        ) as s
-        inner join shares as m on s.agent_key = m.agent_key and s.covariate = m.covariate
-        group by s.metric_id, s.rater_key, s.covariate, m.level
-    ),
-    totals as (
-        select metric_id, rater_key, covariate, level, count(*) as n from sampled
-        group by metric_id, rater_key, covariate, level
-    )
-    select e.metric_id, e.rater_key, e.covariate, e.level, coalesce(t.n, 0)::float8 as sampled,
-        e.expected::float8 as expected
-    from expected as e
-    left join totals as t using (metric_id, rater_key, covariate, level)
-    order by e.metric_id, e.rater_key, e.covariate, e.level
+_CONTACTS = """
+    select e.agent_key, e.conversation_key,
+        extract(hour from c.started_at at time zone s.time_zone)::integer / 3 as hour,
+        extract(isodow from c.started_at at time zone s.time_zone)::integer as weekday,
+        coalesce(width_bucket(e.duration_seconds, array[60, 180, 300, 600]::bigint[]), -1) as duration,
+        coalesce(e.issue_class, '?') as issue
+    from {schema}.evidence_eligible as e
+    inner join {core}.fct_conversation as c on e.conversation_key = c.conversation_key
+    cross join {staging}.stg_cfg__site as s
+"""
+# What each agent did, and what was listened to of it, by what contacts are told apart by.
+_MIX = f"""
+    select agent_key,
+        case when grouping(hour) = 0 then 'hour' when grouping(weekday) = 0 then 'weekday'
+            when grouping(duration) = 0 then 'duration' else 'issue' end as covariate,
+        coalesce(hour::text, weekday::text, duration::text, issue) as level, count(*) as n
+    from ({_CONTACTS}) as contacts
+    group by grouping sets ((agent_key, hour), (agent_key, weekday), (agent_key, duration), (agent_key, issue))
+"""
+_SAMPLED = f"""
+    select o.metric_id, o.rater_key, o.agent_key, l.hour::text, l.weekday::text, l.duration::text, l.issue
+    from {{schema}}.evidence_opinion as o
+    inner join ({_CONTACTS}) as l on o.contact_key = l.conversation_key and o.agent_key = l.agent_key
+    where o.metric_id = any(%(metric_ids)s) and o.is_in_period and not o.is_second and o.exclusion_rule is null
+        and o.rater_key is not null
 """
 _RECENT = """
     select o.metric_id, o.rater_key, avg((c.business_date > %(end)s::date - %(days)s)::integer)::float8 as recent
@@ -110,6 +86,9 @@ _COVARIATES = {
     "duration": ("时长", "duration"),
     "issue": ("问题类型", "issue"),
 }
+
+# By covariate, how often each level was sampled and was to be expected.
+Samples = dict[str, tuple[dict[str, float], dict[str, float]]]
 
 
 def profile(platform: Platform, scope: Scope) -> int:
@@ -162,12 +141,16 @@ def _fetch(connection: Connection, scope: Scope, query: str, given: dict[str, An
 
 
 class _Rows:
-    """What was read for all metrics: opinions by metric, marks by review, samples and recency by metric and rater."""
+    """What was read for all metrics: opinions by metric, samples and recency by metric and rater.
+
+    `marks` is reviews x items, `review` the row of each review; the last row is that of what has no marks.
+    """
 
     def __init__(self) -> None:
         self.opinions: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        self.marks: dict[str, dict[str, float]] = defaultdict(dict)
-        self.samples: dict[tuple[str, str], dict[str, tuple[dict[str, float], dict[str, float]]]] = {}
+        self.review: dict[str, int] = {}
+        self.marks: Floats = np.full((1, 0), np.nan)
+        self.samples: dict[tuple[str, str], Samples] = {}
         self.recent: dict[tuple[str, str], float] = {}
 
 
@@ -176,13 +159,42 @@ def _read(connection: Connection, scope: Scope, metric_ids: list[str], defaults:
     rows = _Rows()
     for row in _fetch(connection, scope, _OPINIONS, given):
         rows.opinions[row[0]].append(row[1:])
-    for review, item, mark in _fetch(connection, scope, _MARKS, given):
-        rows.marks[review][item] = mark
-    for metric_id, rater, covariate, level, sampled, expected in _fetch(connection, scope, _SAMPLES, given):
-        of_rater = rows.samples.setdefault((metric_id, rater), {}).setdefault(covariate, ({}, {}))
-        of_rater[0][level], of_rater[1][level] = sampled, expected
+    if marks := _fetch(connection, scope, _MARKS, given):
+        reviews, items, values = zip(*marks, strict=True)
+        rows.review = {review: row for row, review in enumerate(dict.fromkeys(reviews))}
+        item = {item: column for column, item in enumerate(dict.fromkeys(items))}
+        rows.marks = np.full((len(rows.review) + 1, len(item)), np.nan)
+        rows.marks[[rows.review[review] for review in reviews], [item[name] for name in items]] = values
+    rows.samples = _samples(_fetch(connection, scope, _MIX, given), _fetch(connection, scope, _SAMPLED, given))
     rows.recent = {(metric, rater): share for metric, rater, share in _fetch(connection, scope, _RECENT, given)}
     return rows
+
+
+def _samples(mix: list[tuple[Any, ...]], sampled: list[tuple[Any, ...]]) -> dict[tuple[str, str], Samples]:
+    """Returns by metric and rater the levels of what was sampled, and as often as each was to be expected of it.
+
+    To be expected is, for each sampled contact, the mix of all contacts of its agent.
+    """
+    if not sampled:
+        return {}
+    agent = {name: row for row, name in enumerate(dict.fromkeys(row[0] for row in mix))}
+    level = {name: column for column, name in enumerate(sorted({row[1:3] for row in mix}))}
+    shares = np.zeros((len(agent), len(level)))
+    shares[[agent[row[0]] for row in mix], [level[row[1:3]] for row in mix]] = [row[3] for row in mix]
+    # Each contact is counted once by every covariate.
+    shares *= len(_COVARIATES) / shares.sum(axis=1, keepdims=True)
+    reviews: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    for metric_id, rater, *review in sampled:
+        reviews[metric_id, rater].append(tuple(review))
+    found: dict[tuple[str, str], Samples] = {}
+    for key, mine in reviews.items():
+        seen = Counter(pair for _, *levels in mine for pair in zip(_COVARIATES, levels, strict=True))
+        expected = shares[sorted(agent[review[0]] for review in mine)].sum(axis=0)
+        found[key] = {covariate: ({}, {}) for covariate in _COVARIATES}
+        for (covariate, name), column in level.items():
+            found[key][covariate][0][name] = seen[covariate, name]
+            found[key][covariate][1][name] = float(expected[column])
+    return found
 
 
 def _profiles(metric: Metric, rows: _Rows, scope: Scope, defaults: Defaults) -> dict[str, dict[str, Any]]:
@@ -258,16 +270,10 @@ def _halos(
     names: NDArray[np.str_], raters: NDArray[np.intp], keys: NDArray[np.str_], rows: _Rows, rules: Any
 ) -> dict[str, tuple[rating.Halo, float]]:
     """Returns the halo of each rater and the mean correlation of the others'."""
-    items = sorted({item for key in keys.tolist() for item in rows.marks.get(key, ())})
-    column = {item: index for index, item in enumerate(items)}
-    marks = np.full((len(keys), len(items)), np.nan)
-    for row, key in enumerate(keys.tolist()):
-        for item, mark in rows.marks.get(key, {}).items():
-            marks[row, column[item]] = mark
-    nothing = rating.Halo(math.nan, math.nan)
+    marks = rows.marks[[rows.review.get(key, -1) for key in keys.tolist()]]
+    marks = marks[:, ~np.isnan(marks).all(axis=0)]
     own = {
-        name: rating.halo(marks[raters == index], rules.n, rules.min_items) if items else nothing
-        for index, name in enumerate(names.tolist())
+        name: rating.halo(marks[raters == index], rules.n, rules.min_items) for index, name in enumerate(names.tolist())
     }
     known = {name: halo.correlation for name, halo in own.items() if not math.isnan(halo.correlation)}
     pools = {}
@@ -292,7 +298,7 @@ def _deviations(
     return found
 
 
-def _sample(covariates: dict[str, tuple[dict[str, float], dict[str, float]]]) -> tuple[float, str | None]:
+def _sample(covariates: Samples) -> tuple[float, str | None]:
     """Returns the smallest chance of a covariate, times their number, and its name."""
     chances = {
         name: rating.sample_chance(sampled, expected) for name, (sampled, expected) in sorted(covariates.items())
@@ -314,7 +320,9 @@ def _agreement(
 ) -> dict[str, Any]:
     """Returns how far a rater agrees with others, from (contact, rater, points) of contacts that several scored."""
     contacts, raters, points = doubles
-    with_me = np.isin(contacts, contacts[raters == rater])
+    is_mine = np.zeros(contacts.max(initial=-1) + 1, dtype=bool)
+    is_mine[contacts[raters == rater]] = True
+    with_me = is_mine[contacts]
     units, given, mine = contacts[with_me], points[with_me], raters[with_me] == rater
     alpha = interval_alpha(units, given, z, seed_of(metric.metric_id, name, scope.period_id))
     codes = np.unique(units, return_inverse=True)[1]

@@ -16,6 +16,7 @@ from kefu.catalogue.defaults import Defaults
 from kefu.catalogue.files import in_force
 from kefu.catalogue.models import Metric
 from kefu.pipeline.context import Platform, Scope
+from kefu.pipeline.transform import build, drop_schema, end_run, start_run
 from kefu.statistics import reliability as trust
 from kefu.statistics.agreement import gwet_ac1, icc_2_1, interval_alpha
 from kefu.statistics.cohorts import Cohort, cohorts, lasting_key, seed_of
@@ -233,31 +234,37 @@ def backfill(platform: Platform, period_id: str, run_id: str) -> int:
 
     Nothing is scored, paid or closed. A second run replaces the same rows by the same rows.
     """
-    from dataclasses import replace
-
-    from kefu.pipeline.transform import build, drop_schema, start_run
-
-    scope = replace(platform.scope(platform.period(period_id)), calc_id=f"calc_{period_id}_history")
+    scope = platform.scope(platform.period(period_id), f"calc_{period_id}_history")
     start_run(platform, run_id, "backfill", {"period_id": period_id})
-    for layer in ("core", "kpi"):
-        build(platform, scope, layer, run_id)
-    estimate(platform, scope)
+    try:
+        for layer in ("core", "kpi"):
+            build(platform, scope, layer, run_id)
+        estimate(platform, scope)
+        kept = _remember(platform, scope)
+        drop_schema(platform, scope)
+    except BaseException:
+        end_run(platform, run_id, "failed")
+        raise
+    end_run(platform, run_id, "succeeded")
+    return kept
+
+
+def _remember(platform: Platform, scope: Scope) -> int:
+    """Keeps the counts and totals of a calculation as history, drops its estimates, and returns how many are kept."""
+    given = {"history": HISTORY, "period_id": scope.period_id, "calc_id": scope.calc_id}
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        for statement in (
-            "delete from stats.agent_estimate where calc_id = %(history)s and period_id = %(period_id)s",
+        connection.execute(
+            "delete from stats.agent_estimate where calc_id = %(history)s and period_id = %(period_id)s", given
+        )
+        kept = connection.execute(
             "insert into stats.agent_estimate (calc_id, period_id, metric_id, cohort_key, agent_key, n, total)"
             " select %(history)s, period_id, metric_id, cohort_key, agent_key, n, total from stats.agent_estimate"
             " where calc_id = %(calc_id)s",
-            "delete from stats.agent_estimate where calc_id = %(calc_id)s",
-            "delete from stats.cohort_reliability where calc_id = %(calc_id)s",
-        ):
-            kept = connection.execute(
-                statement, {"history": HISTORY, "period_id": period_id, "calc_id": scope.calc_id}
-            ).rowcount
-            if statement.startswith("insert"):
-                remembered = kept
-    drop_schema(platform, scope)
-    return remembered
+            given,
+        ).rowcount
+        connection.execute("delete from stats.agent_estimate where calc_id = %(calc_id)s", given)
+        connection.execute("delete from stats.cohort_reliability where calc_id = %(calc_id)s", given)
+    return kept
 
 
 def _read(

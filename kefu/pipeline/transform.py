@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
@@ -25,7 +31,8 @@ LAYERS = {
 }
 _EXCLUDED = {"appraisal": "path:models/appraisal/evidence"}
 # Reading the project costs more than building a small layer; this process keeps what it read last.
-_PARSED: dict[object, Manifest] = {}
+_PARSED: dict[str, Manifest] = {}
+_REACHED = "reached"
 
 
 class BuildError(WarehouseError):
@@ -70,20 +77,20 @@ def run_models(
 ) -> list[dict[str, object]]:
     """Runs dbt on what is selected; of a build that goes on from a base only on what its changes can reach."""
     given = ["--vars", json.dumps(scope.variables() | (base.variables() if base else {}))]
-    if base is not None and base.changed is not None:
-        selected = _reached(_parsed(platform, given), base.changed, selected)
-        if not selected:
+    manifest = parsed(platform, given)
+    if manifest is not None and base is not None and base.changed is not None:
+        if not _mark_reached(manifest, base.changed, selected):
             return []
+        selected = [f"tag:{_REACHED}"]
     return invoke(platform, [*arguments, "--select", *selected, *given])
 
 
-def _reached(manifest: Manifest | None, changed: frozenset[tuple[str, str]], selected: Sequence[str]) -> Sequence[str]:
-    """Returns which selected models read a changed version log, or anything else that no load says changed.
+def _mark_reached(manifest: Manifest, changed: frozenset[tuple[str, str]], selected: Sequence[str]) -> bool:
+    """Tags the selected models that read a changed version log, or anything else that no load says changed.
 
-    Selections are paths of models, names, and names with all that they need (`+name`).
+    Selections are paths of models, names, and names with all that they need (`+name`). A tag is found at once, where
+    dbt compares every name with every node. Returns whether there is any.
     """
-    if manifest is None:
-        return selected
     logs = {f"raw_{system}.{entity}" for system, entity in changed}
     # Another configuration is built in full.
     found = {
@@ -104,7 +111,10 @@ def _reached(manifest: Manifest | None, changed: frozenset[tuple[str, str]], sel
     }
     if any(part.startswith("+") for part in selected):
         wanted = _walk(wanted, lambda key: manifest.parent_map.get(key, []))
-    return sorted(manifest.nodes[key].name for key in found & wanted if key.startswith("model."))
+    reached = {key for key in found & wanted if key.startswith("model.")}
+    for key, node in manifest.nodes.items():
+        node.tags = [tag for tag in node.tags if tag != _REACHED] + [_REACHED] * (key in reached)
+    return bool(reached)
 
 
 def _walk(start: set[str], following: Callable[[str], list[str]]) -> set[str]:
@@ -125,12 +135,9 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
     from dbt.cli.main import dbtRunner  # three seconds that only builds should pay
 
     _environment(platform)
-    shared = _flags()
-    if arguments[0] == "parse":
-        outcome = dbtRunner().invoke([*arguments, *shared])
-    else:
-        manifest = _parsed(platform, arguments)
-        outcome = dbtRunner(manifest).invoke([*arguments, *shared, "--no-write-json"])
+    outcome = dbtRunner(parsed(platform, arguments)).invoke(
+        [*arguments, *_flags(), "--no-write-json", "--no-partial-parse"]
+    )
     if outcome.exception is not None:
         raise BuildError(f"dbt {arguments[0]} could not run: {outcome.exception}") from outcome.exception
     return [
@@ -168,32 +175,68 @@ def _flags() -> list[str]:
     folder = str(PROJECT / "dbt_project")
     # The words of a run are in `ops.build_result`; statements are below `target/run`.
     shared = ["--project-dir", folder, "--profiles-dir", folder, "--quiet"]
-    # What dbt keeps of an earlier parse holds for the same variables only, and not for descriptions that were moved.
-    return [*shared, "--log-level", "none", "--log-level-file", "none", "--no-partial-parse"]
+    return [*shared, "--log-level", "none", "--log-level-file", "none"]
 
 
-def _parsed(platform: Platform, arguments: Sequence[str]) -> Manifest | None:
+def parsed(platform: Platform, arguments: Sequence[str]) -> Manifest | None:
     """Returns the parsed project, read again only when a file of it changed, placed where this run builds.
 
     Instants and periods are read when a model runs; database and calculation only decide where relations lie.
     """
+    given = json.loads(arguments[arguments.index("--vars") + 1]) if "--vars" in arguments else {}
+    digest = _digest()
+    if digest not in _PARSED:
+        manifest = _parse(digest)
+        if manifest is None:
+            return None  # dbt says why when it is called again
+        _PARSED.clear()
+        _PARSED[digest] = manifest
+        # It lives as long as the process; looking through it for garbage costs a tenth of a build.
+        gc.collect()
+        gc.freeze()
+    _place(_PARSED[digest], platform.warehouse.parameters(Role.TRANSFORMER)["dbname"], given.get("calc_id", "live"))
+    return _PARSED[digest]
+
+
+def _digest() -> str:
+    """Returns a fingerprint of the project's files and of the dbt that reads them."""
+    folder = PROJECT / "dbt_project"
+    found = hashlib.sha256(version("dbt-core").encode())
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".sql", ".yml") and not {"target", "logs"} & set(path.relative_to(folder).parts):
+            found.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _parse(digest: str) -> Manifest | None:
+    """Returns the project as dbt reads it; what an earlier process read of the same files is taken from disk.
+
+    Every task of a run is a process of its own, and reading costs more than building a small layer. Files of another
+    fingerprint are never mixed: dbt itself does not notice every change of a file it has read.
+    """
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    _environment(platform)
-    given = json.loads(arguments[arguments.index("--vars") + 1]) if "--vars" in arguments else {}
-    folder = PROJECT / "dbt_project"
-    files = [path for path in folder.rglob("*") if path.suffix in (".sql", ".yml") and "target" not in path.parts]
-    key = frozenset((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    if key not in _PARSED:
-        outcome = dbtRunner().invoke(["parse", "--no-write-json", "--vars", json.dumps(given), *_flags()])
-        if not isinstance(outcome.result, Manifest):
-            return None  # dbt says why when it is called again
-        _PARSED.clear()
-        _PARSED[key] = outcome.result
-    manifest = _PARSED[key]
-    _place(manifest, platform.warehouse.parameters(Role.TRANSFORMER)["dbname"], given.get("calc_id", "live"))
-    return manifest
+    kept = PROJECT / ".kefu" / "dbt-parsed"
+    kept.mkdir(parents=True, exist_ok=True)
+    # dbt takes up what it read under the same settings only; where relations lie is decided afterwards.
+    settings = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("KEFU_DBT_", "DBT_ENV_"))}
+    try:
+        with TemporaryDirectory(dir=kept) as folder:
+            is_new = not (kept / digest).exists()
+            target = f"{folder}/new" if is_new else str(kept / digest)
+            outcome = dbtRunner().invoke(["parse", "--no-write-json", *_flags(), "--target-path", target])
+            if not isinstance(outcome.result, Manifest):
+                return None
+            if is_new:
+                for older in (path for path in kept.iterdir() if len(path.name) == len(digest)):
+                    shutil.rmtree(older, ignore_errors=True)
+                # Another process may have been faster.
+                with contextlib.suppress(OSError):
+                    os.rename(target, kept / digest)
+    finally:
+        os.environ |= settings
+    return outcome.result
 
 
 def _place(manifest: Manifest, database: str, calc_id: str) -> None:
@@ -209,7 +252,7 @@ def _place(manifest: Manifest, database: str, calc_id: str) -> None:
 
 
 def drop_schema(platform: Platform, scope: Scope) -> None:
-    """Removes the schema of a finished calculation and its statistics; never the live line."""
+    """Removes the schema of a finished calculation; never the live line."""
     if scope.calc_id == "live":
         raise ValueError("the live line is never dropped")
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:

@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 plan_app = typer.Typer(no_args_is_help=True, help="Appraisal plans: check, show, compare, try out.")
 console = Console()
 PlanName = Annotated[str, typer.Argument(help="id in config/plans/ or path of a file")]
-Lang = Annotated[str, typer.Option(help="zh-CN or en")]
+Lang = Annotated[Language, typer.Option(help="language of the answer")]
 
 
 def _say(line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _language(name: str) -> Language:
-    return "zh-CN" if name.startswith("zh") else "en"
 
 
 @plan_app.command()
@@ -58,7 +54,7 @@ def show(plan: PlanName, lang: Lang = "en") -> None:
     from kefu.plan.words import Words
 
     catalogue = Platform(settings()).catalogue
-    found, words = plan_of(plan, catalogue), Words(catalogue, _language(lang))
+    found, words = plan_of(plan, catalogue), Words(catalogue, lang)
     table = Table(*columns(words), title=heading(found, words))
     for line in lines(found, words):
         table.add_row(*line)
@@ -83,7 +79,7 @@ def diff(
     def version(name: str) -> Plan:
         return plan_of(plan_id, platform.catalogue) if name == "file" else applied(platform, plan_id, int(name))
 
-    found = changes(version(before), version(after), platform.catalogue, _language(lang))
+    found = changes(version(before), version(after), platform.catalogue, lang)
     for sentence in found or ["nothing changed"]:
         _say(sentence)
 
@@ -127,6 +123,8 @@ def _print(simulation: Simulation, people: int) -> None:
     if lost:
         _say(f"  {lost} people would no longer have enough evidence for a score")
     _say(f"  rank correlation {simulation.tau:.2f} (Kendall), {simulation.regraded} people change grade")
+    if new.forced_distribution:
+        _say("  grades by quotas: the last rank is not incompetence, and this is no list for dismissals")
     ranked = [change for change in simulation.changes if change.points is not None]
     ranked.sort(key=lambda change: (-(change.points or 0), change.person.agent_key))
     table = Table("agent", "team", "score", "change", "grade", "CNY", title="winners and losers")

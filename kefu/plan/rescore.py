@@ -11,21 +11,23 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from statistics import median
 
 from kefu.catalogue.defaults import Coefficient, Defaults, Piece, WeightRules
 from kefu.catalogue.models import Metric
 from kefu.catalogue.plans import Gate, Plan, PlanMetric, Relative
 from kefu.statistics.curves import Direction, TargetBand, relative_scores
-from kefu.statistics.rounding import INTERMEDIATE_PLACES, fen, half_up
+from kefu.statistics.rounding import fen, half_up
 from kefu.statistics.scoring import (
     Effect,
+    Placed,
     bonus_fen,
     coefficient,
     composite,
     extra_points,
+    forced_grades,
     gated,
     grade,
+    neutral_score,
     piece_pay_fen,
     shared_pool,
 )
@@ -33,7 +35,6 @@ from kefu.statistics.scoring import Fact as Gating
 from kefu.statistics.weights import (
     EffectiveWeights,
     NullReason,
-    Status,
     WeightedMetric,
     effective_weights,
 )
@@ -52,6 +53,8 @@ class Measured:
         estimate: value after shrinkage; None where there is none of its own.
         scored: value that entered the curve, and `score` its points, under the plan in force; None for other metrics.
         factor: trust in the metric (g); None while it was not evaluated.
+        low, high: interval of the value; None where it was not computed.
+        score_range: points between the two under the plan in force.
         is_measured: whether it may count at all: a source measures it and nothing exempts the person.
         is_kept: whether a confirmed finding holds the metric at its weight and lowest score.
     """
@@ -62,6 +65,9 @@ class Measured:
     scored: Decimal | None = None
     score: Decimal | None = None
     factor: Decimal | None = Decimal(1)
+    low: Decimal | None = None
+    high: Decimal | None = None
+    score_range: Decimal | None = None
     is_measured: bool = True
     is_kept: bool = False
 
@@ -83,8 +89,8 @@ class Person:
     Attributes:
         weight_team: team whose overlay holds.
         status: as closed; people with too little time stay so under any plan.
-        share: part of the hours under the plan that is replaced. The rest brings `other_points`, `other_own_data`
-            (weight on own data) and `other_base_fen` under any plan.
+        share: part of the hours under the plan that is replaced. The rest brings `other_points`, `other_variance` (of
+            the half interval, in points), `other_own_data` (weight on own data) and `other_base_fen` under any plan.
         worked_share: presence (q).
         ramp_months: whole months of tenure when the period began; None when the hiring day is unknown.
         earlier: mean of the last three composites before; what pays without enough evidence.
@@ -100,6 +106,7 @@ class Person:
     metrics: Mapping[str, Measured]
     share: Decimal = Decimal(1)
     other_points: Decimal = Decimal(0)
+    other_variance: Decimal = Decimal(0)
     other_own_data: Decimal = Decimal(0)
     other_base_fen: int = 0
     worked_share: Decimal = Decimal(1)
@@ -115,7 +122,12 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a plan makes of one person; money is None when the plan says nothing about pay."""
+    """What a plan makes of one person; money is None when the plan says nothing about pay.
+
+    Attributes:
+        half_width: half of the composite's interval, in points.
+        best_grade: the best grade that gates leave; None without such a gate.
+    """
 
     person: Person
     status: str
@@ -123,6 +135,8 @@ class Outcome:
     grade: str | None
     lines: Mapping[str, Decimal]
     own_data: Decimal
+    half_width: Decimal = Decimal(0)
+    best_grade: str | None = None
     coefficient: Decimal | None = None
     bonus_fen: int | None = None
     piece_fen: int | None = None
@@ -150,6 +164,12 @@ class Rules:
         weights = self.plan.weights_on(self.day)
         entries = {entry.metric_id: entry for entry in self.plan.metrics if entry.metric_id in weights}
         object.__setattr__(self, "entries", entries)
+
+    @property
+    def grades(self) -> list[str]:
+        """The plan's grades, best first."""
+        limits = self.plan.grades
+        return [*sorted(limits, key=lambda name: -limits[name]), self.defaults.score.lowest_grade]
 
     @property
     def weight_rules(self) -> WeightRules:
@@ -201,6 +221,7 @@ def rescore(people: Sequence[Person], rules: Rules) -> list[Outcome]:
         _outcome(person, rules, weights, scored, neutral.get(person.cohort_key))
         for person, weights, scored in zip(people, weighed, scores, strict=True)
     ]
+    outcomes = _distributed(outcomes, rules)
     return _paid(outcomes, rules) if rules.plan.pay else outcomes
 
 
@@ -258,9 +279,15 @@ def _value(person: Person, entry: PlanMetric, rules: Rules) -> Decimal | None:
         if mode == "suppress" and (measured.n or 0) < least:
             return None
         return measured.estimate if mode == "shrink" or measured.raw is None else measured.raw
-    if not measured.n or measured.n < least or measured.raw is None:
-        return None
     old, in_force = rules.entry_in_force(entry.metric_id), rules.in_force
+    if measured.raw is None:
+        return None
+    if metric.is_count:
+        # None of what is counted is 0, unless the close found it to be no work of the person's team.
+        if not measured.n and old and measured.scored is None:
+            return None
+    elif (measured.n or 0) < least:
+        return None
     ramp = rules.ramp(rules.plan, entry, person.ramp_months)
     if old and in_force and measured.scored is not None and _is_falling(old) == _is_falling(entry):
         before = rules.ramp(in_force, old, person.ramp_months)
@@ -287,7 +314,8 @@ def _weighted(person: Person, rules: Rules, scored: Mapping[str, Decimal]) -> tu
                 name, weights[name], metric.dimension, metric.metric_type != "objective",
                 Decimal(1) if metric.metric_type != "subjective" or factor is None else factor,
                 None if name in scored else NullReason.NOT_APPLICABLE,
-                has_own_data=measured is not None and bool(measured.n),
+                has_own_data=measured is not None
+                and (bool(measured.n) or (name in scored and metric.metric_type != "subjective")),
                 is_confirmed=measured is not None and measured.is_kept and name in scored,
             )
         )  # fmt: skip
@@ -308,38 +336,55 @@ def _weigher(rules: Rules) -> Callable[[tuple[WeightedMetric, ...]], EffectiveWe
 
 def _neutral(
     people: Sequence[Person], weighed: Sequence[EffectiveWeights], scores: Sequence[Mapping[str, Decimal]]
-) -> dict[str, Decimal]:
-    """Returns what weight without a metric earns: the middle of the own scores of everybody with enough evidence."""
-    own: dict[str, list[Fraction]] = {}
+) -> dict[str, Decimal | None]:
+    """Returns what weight without a metric earns in each cohort."""
+    cohorts: dict[str, list[tuple[EffectiveWeights, Mapping[str, Decimal]]]] = {}
     for person, weights, scored in zip(people, weighed, scores, strict=True):
-        if weights.status is not Status.SCORED:
-            continue
-        carried = {name: Fraction(weight) for name, weight in weights.weights.items() if weight and name in scored}
-        if total := sum(carried.values(), Fraction(0)):
-            points = sum((weight * Fraction(scored[name]) for name, weight in carried.items()), Fraction(0))
-            own.setdefault(person.cohort_key, []).append(points / total)
-    return {cohort: half_up(median(values), INTERMEDIATE_PLACES) for cohort, values in own.items()}
+        cohorts.setdefault(person.cohort_key, []).append((weights, scored))
+    return {cohort: neutral_score(members) for cohort, members in cohorts.items()}
 
 
 def _outcome(
     person: Person, rules: Rules, weights: EffectiveWeights, scored: Mapping[str, Decimal], neutral: Decimal | None
 ) -> Outcome:
     own_data = weights.own_data * person.share + person.other_own_data
-    status = _status(person, rules, own_data)
+    status = _status(person, rules, own_data, is_neutral_known=not weights.neutral or neutral is not None)
     nothing = Outcome(person, status, None, None, {}, own_data)
     if status not in ("published", "under_review"):
         return nothing
     made = composite(
         weights,
         {name: score * person.share for name, score in scored.items()},
-        Decimal(0) if neutral is None else neutral * person.share,
+        None if neutral is None else neutral * person.share,
         rules.defaults.score,
     )
-    score, name = _after_facts(made.value + person.other_points, person, rules)
-    return replace(nothing, composite=score, grade=name, lines=made.lines)
+    score, name, best = _after_facts(made.value + person.other_points, person, rules)
+    return replace(
+        nothing, composite=score, grade=name, best_grade=best, lines=made.lines,
+        half_width=_half_width(person, weights, rules),
+    )  # fmt: skip
 
 
-def _status(person: Person, rules: Rules, own_data: Decimal) -> str:
+def _half_width(person: Person, weights: EffectiveWeights, rules: Rules) -> Decimal:
+    """Returns half of the composite's interval: those of the metrics, as independent errors (reliability.md 5.2)."""
+    variance = person.other_variance
+    for name, entry in rules.entries.items():
+        width = _score_range(person, entry, rules) if weights.weights[name] else None
+        variance += (weights.weights[name] * person.share * (width or 0) / 200) ** 2
+    return variance.sqrt()
+
+
+def _score_range(person: Person, entry: PlanMetric, rules: Rules) -> Decimal | None:
+    """Returns the points between the ends of a metric's interval; None where it has none."""
+    measured = person.metrics.get(entry.metric_id)
+    if measured is None or rules.is_as_before(person, entry):
+        return measured.score_range if measured else None
+    if isinstance(entry.curve, Relative) or measured.low is None or measured.high is None:
+        return None
+    return abs(entry.curve.score(measured.high) - entry.curve.score(measured.low))
+
+
+def _status(person: Person, rules: Rules, own_data: Decimal, *, is_neutral_known: bool) -> str:
     unevaluated = any(
         (measured := person.metrics.get(name)) is not None and measured.factor is None and rules.entry_in_force(name)
         for name in rules.entries
@@ -349,14 +394,14 @@ def _status(person: Person, rules: Rules, own_data: Decimal) -> str:
         return "withheld"
     if person.status == "too_little_time":
         return person.status
-    if own_data < rules.weight_rules.min_own_data:
+    if own_data < rules.weight_rules.min_own_data or not is_neutral_known:
         return "insufficient_evidence"
     is_held = any(gate.effect == "hold" for gate in applied_gates(person, rules))
     return "under_review" if is_held or person.status == "under_review" else "published"
 
 
-def _after_facts(points: Decimal, person: Person, rules: Rules) -> tuple[Decimal, str]:
-    """Returns the published score and its grade after extras and gates; the most severe gate wins."""
+def _after_facts(points: Decimal, person: Person, rules: Rules) -> tuple[Decimal, str, str | None]:
+    """Returns the published score, its grade and the best grade gates leave; the most severe gate wins."""
     limits = rules.defaults.score.model_copy(update={"grades": rules.plan.grades})
     points += extra_points([fact.points for fact in person.facts], points, limits)
     gates = [
@@ -365,8 +410,34 @@ def _after_facts(points: Decimal, person: Person, rules: Rules) -> tuple[Decimal
     ]
     left = gated(points, gates, limits)
     score = half_up(left.value, limits.publish_dp)
-    order = [*limits.grades, limits.lowest_grade]
-    return score, max([grade(score, limits), left.best_grade or order[0]], key=order.index)
+    return score, _worse(grade(score, limits), left.best_grade, rules), left.best_grade
+
+
+def _worse(own: str, best: str | None, rules: Rules) -> str:
+    """Returns a grade, or the best one that is left where that is worse."""
+    return own if best is None else max(own, best, key=rules.grades.index)
+
+
+def _distributed(outcomes: Sequence[Outcome], rules: Rules) -> list[Outcome]:
+    """Returns the outcomes with grades by the plan's quotas, in every cohort that is large enough for them."""
+    forced = rules.plan.forced_distribution
+    if forced is None:
+        return list(outcomes)
+    cohorts: dict[str, dict[str, Placed]] = {}
+    for one in outcomes:
+        if one.composite is not None:
+            placed = Placed(one.composite, one.composite + one.half_width)
+            cohorts.setdefault(one.person.cohort_key, {})[one.person.agent_key] = placed
+    least = forced.min_cohort or rules.defaults.forced_distribution.min_cohort
+    names: dict[str, str] = {}
+    for scores in cohorts.values():
+        names |= forced_grades(scores, list(forced.quotas.items()), least) or {}
+    return [
+        replace(one, grade=_worse(names[one.person.agent_key], one.best_grade, rules))
+        if one.person.agent_key in names
+        else one
+        for one in outcomes
+    ]
 
 
 _SPARED = ("responsiveness", "efficiency")
@@ -411,13 +482,41 @@ def _own_lines(outcome: Outcome, rules: Rules, base_fen: int, knots: Coefficient
     piece = _piece_fen(person, rules)
     if outcome.status == "too_little_time":
         return replace(outcome, bonus_fen=0, piece_fen=piece)
-    score = outcome.composite
-    if score is None and rules.plan.insufficient_evidence_fallback == "last_composites":
-        score = person.earlier
-    factor = NEUTRAL_COEFFICIENT if score is None else coefficient(score, knots)
+    factor = _coefficient(outcome, rules, knots)
     base = fen(Fraction(base_fen) * Fraction(person.share)) + person.other_base_fen
     bonus = bonus_fen(base, factor, person.worked_share)
     return replace(outcome, coefficient=factor, bonus_fen=bonus, piece_fen=piece)
+
+
+def _coefficient(outcome: Outcome, rules: Rules, knots: Coefficient) -> Decimal:
+    """Returns the pay coefficient: of the score as far as gates leave it, else of what stands in for a score."""
+    person = outcome.person
+    gates = applied_gates(person, rules)
+    highest = _highest_left(gates, rules)
+    shares = [gate.value for gate in gates if gate.effect == "multiply" and gate.value is not None]
+    least = min(shares, default=Decimal(1))
+    score = outcome.composite
+    is_mean_taken = rules.plan.insufficient_evidence_fallback == "last_composites"
+    if score is None and is_mean_taken and person.earlier is not None:
+        score = half_up(person.earlier * least, rules.defaults.score.publish_dp)
+    if score is not None:
+        return coefficient(score if highest is None else min(score, highest), knots)
+    of_highest = NEUTRAL_COEFFICIENT if highest is None else coefficient(highest, knots)
+    return min(NEUTRAL_COEFFICIENT, least, of_highest)
+
+
+def _highest_left(gates: Iterable[Gate], rules: Rules) -> Decimal | None:
+    """Returns the highest score gates leave, of a capped grade the last one before the next; None: every score."""
+    found = []
+    for gate in gates:
+        if gate.effect == "zero":
+            found.append(Decimal(0))
+        if gate.effect == "cap" and gate.value is not None:
+            found.append(gate.value)
+        if gate.effect == "cap" and gate.grade is not None and (rank := rules.grades.index(gate.grade)):
+            better = rules.plan.grades[rules.grades[rank - 1]]
+            found.append(better - Decimal(1).scaleb(-rules.defaults.score.publish_dp))
+    return min(found, default=None)
 
 
 def _piece_fen(person: Person, rules: Rules) -> int:

@@ -40,6 +40,9 @@ _COMPONENTS = """
         curve_score, points,
         coalesce((details ->> 'stint_share')::numeric, 1) as stint_share,
         (details ->> 'shrunk_value')::numeric as shrunk_value,
+        (details ->> 'interval_low')::numeric as interval_low,
+        (details ->> 'interval_high')::numeric as interval_high,
+        (details ->> 'curve_score_range')::numeric as score_range,
         details ->> 'na_reason' as na_reason,
         details ->> 'finding' as finding,
         (details ->> 'has_own_data')::boolean as has_own_data
@@ -63,7 +66,8 @@ _EARLIER = """
 """
 # A period that is no longer calculated has its values by month; they hold when it is one.
 _VALUES = """
-    select distinct on (unit_key, metric_id) unit_key, metric_id, value, numerator, denominator, n, null_reason
+    select distinct on (unit_key, metric_id)
+        unit_key, metric_id, value, numerator, denominator, n, interval_low, interval_high, null_reason
     from pub_kpi.metric_value
     where
         unit_kind = 'agent' and channel = 'all' and metric_id = any(%(metric_ids)s)
@@ -238,24 +242,27 @@ def _simulate(
     platform: Platform, connection: Connection, plan: Plan, period: Row, instead_of: str | None
 ) -> Simulation:
     first = period["period_start"].isoformat()
-    metrics: dict[str, Metric] = in_force(connection, "metric", first) | platform.catalogue.metrics
+    metrics: dict[str, Metric] = platform.catalogue.metrics | in_force(connection, "metric", first)
     defaults: Defaults = in_force(connection, "defaults", first)["defaults"]
     declared: Period = in_force(connection, "period", first)[period["period_id"]]
     plans: dict[str, Plan] = in_force(connection, "plan", first)
     replaced = plans[_replaced(plan, declared, instead_of)]
-    people, unmeasured = _people(platform, connection, replaced, plan, period, metrics, defaults)
+    given = {"period_id": period["period_id"], "start": period["period_start"], "end": period["period_end"]}
+    hired = _rows(connection, _PEOPLE, **given, zone=platform.catalogue.site.time_zone)
+    known = {row["agent_key"]: row for row in hired}
+    people, unmeasured = _people(connection, replaced, plan, given, known, metrics, defaults)
     old = Rules(replaced, replaced, period["period_start"], metrics, defaults)
     new = Rules(plan, replaced, period["period_start"], metrics, defaults)
     try:
-        given, proposed = rescore(people, old), rescore(people, new)
+        again, proposed = rescore(people, old), rescore(people, new)
     except ValueError as error:
         raise CannotSimulate(f"plan {plan.plan_id}: {error}") from error
-    changes = tuple(Change(_as_closed(one), after) for one, after in zip(given, proposed, strict=True))
+    changes = tuple(Change(_as_closed(one), after) for one, after in zip(again, proposed, strict=True))
     return Simulation(
         period["period_id"], replaced, plan, changes,
-        tuple(one.person.agent_key for one in given if one.composite != one.person.closed_composite),
+        tuple(one.person.agent_key for one in again if one.composite != one.person.closed_composite),
         unmeasured, _tau(changes),
-        tuple(_groups(platform, connection, period, changes)),
+        tuple(_groups(known, changes)),
     )  # fmt: skip
 
 
@@ -272,11 +279,10 @@ def _replaced(plan: Plan, period: Period, instead_of: str | None) -> str:
 
 
 def _people(
-    platform: Platform, connection: Connection, replaced: Plan, plan: Plan, period: Row, metrics: dict[str, Metric],
+    connection: Connection, replaced: Plan, plan: Plan, given: Row, known: dict[str, Row], metrics: dict[str, Metric],
     defaults: Defaults,
 ) -> tuple[list[Person], tuple[str, ...]]:  # fmt: skip
     """Returns everybody who was scored by the replaced plan, and the metrics without any stored value."""
-    given = {"period_id": period["period_id"], "start": period["period_start"], "end": period["period_end"]}
     components: dict[str, dict[str, Row]] = {}
     others: dict[str, list[Row]] = {}
     for row in _rows(connection, _COMPONENTS, **given):
@@ -286,10 +292,9 @@ def _people(
             others.setdefault(row["agent_key"], []).append(row)
     earlier = {row["agent_key"]: row["mean_composite"] for row in _rows(connection, _EARLIER, **given)}
     needed = {entry.metric_id for one in (replaced, plan) for entry in one.metrics}
-    if plan.pay and plan.pay.piece:
-        needed |= {plan.pay.piece.metric_id, plan.pay.piece.quality_metric_id}
-    if replaced.pay and replaced.pay.piece:
-        needed |= {replaced.pay.piece.metric_id, replaced.pay.piece.quality_metric_id}
+    for one in (replaced, plan):
+        if one.pay and one.pay.piece:
+            needed |= {one.pay.piece.metric_id, one.pay.piece.quality_metric_id}
     stored = _stored(connection, sorted(needed), metrics, defaults, given, set(components))
     facts: dict[str, list[Fact]] = {}
     if _exists(connection, "wh_core.fct_verified_fact"):
@@ -298,9 +303,6 @@ def _people(
             points = sign * (row["points"] or Decimal(0))
             fact = Fact(row["fact_kind"], row["business_date"], points, row["metric_id"])
             facts.setdefault(row["agent_key"], []).append(fact)
-    known = {
-        row["agent_key"]: row for row in _rows(connection, _PEOPLE, **given, zone=platform.catalogue.site.time_zone)
-    }
     found = []
     for row in _rows(connection, _SCORES, **given):
         agent = row["agent_key"]
@@ -317,12 +319,13 @@ def _people(
                 agent_key=agent,
                 agent_name=row["agent_name"] or agent,
                 team_key=row["team_key"] or "",
-                weight_team=_weight_team(replaced, period["period_start"], components[agent], row["team_key"]),
+                weight_team=_weight_team(replaced, given["start"], components[agent], row["team_key"]),
                 cohort_key=row["cohort_key"] or "",
                 status=row["status"],
                 metrics=own | values,
                 share=share,
                 other_points=sum((part["points"] for part in others.get(agent, ())), Decimal(0)),
+                other_variance=sum((_own_variance(part) for part in others.get(agent, ())), Decimal(0)),
                 other_own_data=sum((_own_weight(part) for part in others.get(agent, ())), Decimal(0)),
                 other_base_fen=0 if share == 1 else (row["base_fen"] or 0) - fen(base * share),
                 worked_share=Decimal(1) if row["worked_share"] is None else row["worked_share"],
@@ -336,7 +339,12 @@ def _people(
                 closed_amount_fen=_due(row),
             )
         )
-    measured = {name for person in found for name, value in person.metrics.items() if value.is_measured and value.n}
+    measured = {
+        name
+        for person in found
+        for name, value in person.metrics.items()
+        if value.is_measured and (value.n or metrics[name].is_count)
+    }
     return found, tuple(entry.metric_id for entry in plan.metrics if entry.metric_id not in measured)
 
 
@@ -358,6 +366,10 @@ def _own_weight(row: Row) -> Decimal:
     return Decimal(row["effective_weight"] * row["stint_share"]) if row["has_own_data"] else Decimal(0)
 
 
+def _own_variance(row: Row) -> Decimal:
+    return Decimal(row["effective_weight"] * row["stint_share"] * (row["score_range"] or 0) / 200) ** 2
+
+
 def _due(row: Row) -> int | None:
     """Returns what was due, also where a part of it is held."""
     if row["amount_fen"] is None:
@@ -373,6 +385,9 @@ def _measured(row: Row) -> Measured:
         scored=row["scored_value"],
         score=row["curve_score"],
         factor=row["weight_factor"],
+        low=row["interval_low"],
+        high=row["interval_high"],
+        score_range=row["score_range"],
         is_measured=row["na_reason"] not in ("not_measured", "exempt", "long_leave"),
         is_kept=row["finding"] == "confirmed" and row["curve_score"] is not None,
     )
@@ -395,6 +410,8 @@ def _stored(
                 n=row["n"],
                 raw=row["raw"],
                 estimate=estimate,
+                low=row["interval_low"],
+                high=row["interval_high"],
                 is_measured=row["null_reason"] not in ("not_measured", "source_missing", "exempt"),
             )
     return found
@@ -442,15 +459,7 @@ def _tau(changes: Iterable[Change]) -> float:
     return float(kendalltau([before for before, _ in both], [after for _, after in both]).statistic)
 
 
-def _groups(
-    platform: Platform, connection: Connection, period: Row, changes: Sequence[Change]
-) -> Iterator[GroupEffect]:
-    rows = _rows(
-        connection, _PEOPLE, start=period["period_start"], end=period["period_end"],
-        zone=platform.catalogue.site.time_zone,
-    )  # fmt: skip
-    known = {row["agent_key"]: row for row in rows}
-
+def _groups(known: dict[str, Row], changes: Sequence[Change]) -> Iterator[GroupEffect]:
     def tenure(agent: str) -> str | None:
         months = known.get(agent, {}).get("months")
         if months is None:

@@ -46,6 +46,7 @@ class Numbers(_Declared):
 
     burst_days: int
     burst_least_ratings: int
+    selective_least_unsolved: int
     maximum_least_ratings: int
     rater_least_reviews: int
     long_call_seconds: int

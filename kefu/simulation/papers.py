@@ -121,17 +121,23 @@ class _Office:
     def contacts(self) -> list[Row]:
         """Contacts that an agent brought to an end, in order of their end, with what became of them."""
         started: dict[int, list[dt.datetime]] = defaultdict(list)
+        about: dict[tuple[int, str], list[dt.datetime]] = defaultdict(list)
+        issues = {row["issue_id"]: row for row in self.rows("issue")}
+
+        def note(contact: Row, at: dt.datetime) -> None:
+            started[contact["issue_id"]].append(at)
+            about[contact["customer_id"], issues[contact["issue_id"]]["issue_class"]].append(at)
+
         ended: list[Row] = []
         for call in self.rows("call"):
             if call["issue_id"] is not None:
-                started[call["issue_id"]].append(call["entered_at"])
+                note(call, call["entered_at"])
             if call["direction"] == "inbound" and call["ended_by"] in ("agent", "caller") and call["answered_at"]:
                 ended.append(call | {"channel": "voice", "key": call["call_id"], "at": call["ended_at"]})
         for chat in self.rows("chat"):
-            started[chat["issue_id"]].append(chat["started_at"])
+            note(chat, chat["started_at"])
             if chat["closed_at"] and chat["agent_key"] and not chat["is_group"]:
                 ended.append(chat | {"key": chat["chat_id"], "at": chat["closed_at"]})
-        issues = {row["issue_id"]: row for row in self.rows("issue")}
         for contact in ended:
             issue = issues[contact["issue_id"]]
             until = contact["at"] + dt.timedelta(days=_DECLARED["ticket"]["return_days"])
@@ -139,6 +145,9 @@ class _Office:
             contact["is_returned"] = any(moment <= until for moment in later)
             contact["is_solved"] = issue["is_solved"] and not later
             contact["issue_class"] = issue["issue_class"]
+            contact["is_back"] = any(
+                contact["at"] < moment <= until for moment in about[contact["customer_id"], issue["issue_class"]]
+            )
         return sorted(ended, key=lambda contact: (contact["at"], contact["channel"], contact["key"]))
 
     @cached_property
@@ -379,12 +388,7 @@ def _tickets(office: _Office) -> Iterator[Row]:
         luck = rng.random(5)
         if luck[0] >= declared["share"]:
             continue
-        share = declared["solved_if_silent"]
-        if contact["is_solved"]:
-            share = declared["solved_if_solved"]
-        elif contact["is_returned"]:
-            share = declared["solved_if_returned"]
-        is_solved = coded_solved.get((contact["channel"], contact["key"]), luck[1] < share)
+        is_solved = coded_solved.get((contact["channel"], contact["key"]), luck[1] < _solved_share(contact))
         is_open = luck[2] < declared["open_share"]
         is_dispatched = luck[3] < declared["dispatched_share"]
         closes = contact["at"] + dt.timedelta(seconds=round(3600 * _drawn(rng, declared["hours_to_close"])))
@@ -401,18 +405,25 @@ def _tickets(office: _Office) -> Iterator[Row]:
         }
 
 
+def _solved_share(contact: Row) -> float:
+    """Returns how often an honest agent codes such a contact as solved."""
+    if contact["is_solved"]:
+        return float(_DECLARED["ticket"]["solved_if_solved"])
+    return float(_DECLARED["ticket"]["solved_if_returned" if contact["is_returned"] else "solved_if_silent"])
+
+
 def _ticked(office: _Office, strengths: Mapping[str, float]) -> dict[tuple[str, int], bool]:
-    """Returns, for those who tick boxes, which contacts with a return they code as solved: so many points too many."""
-    rng, base = office.stream("tick_box"), _DECLARED["ticket"]["solved_if_returned"]
+    """Returns, for those who tick boxes, which contacts with a return they code as solved: so many points too many.
+
+    A return is another contact of the customer about the same class, as records see it: some are about a new matter.
+    """
+    rng = office.stream("tick_box")
     coded: dict[tuple[str, int], bool] = {}
     for agent, strength in strengths.items():
-        returned = [
-            (contact["channel"], contact["key"])
-            for contact in office.contacts
-            if contact["agent_key"] == agent and contact["is_returned"]
-        ]
-        solved = set(rng.permutation(len(returned))[: round((base + strength) * len(returned))].tolist())
-        coded |= {key: number in solved for number, key in enumerate(returned)}
+        back = [contact for contact in office.contacts if contact["agent_key"] == agent and contact["is_back"]]
+        count = round(sum(map(_solved_share, back)) + strength * len(back))
+        solved = set(rng.permutation(len(back))[:count].tolist())
+        coded |= {(contact["channel"], contact["key"]): number in solved for number, contact in enumerate(back)}
     return coded
 
 

@@ -24,6 +24,7 @@ _LIMITS = DECLARED.numbers
 _SECOND = 1_000_000
 _HALF_HOUR = 1800 * _SECOND
 _TEMPLATE_AFTER, _CONTENT_AFTER = 1 * _SECOND, 62 * _SECOND
+_RECORDED = ("voice", "desk")  # channels whose systems keep invitations
 
 
 class Planting(NamedTuple):
@@ -153,13 +154,18 @@ def _last_word(bed: Bed, survey: Row) -> int | None:
 
 def _selective_invitation(bed: Bed) -> Planting | None:
     """Takes invitations away until the odds of being invited differ by the wanted ratio."""
-    draft = bed.draft
+    draft, invited = bed.draft, bed.draft.column("survey", "invited_at")
+    month = bed.scenario.second(bed.scenario.month_starts[-2]) * _SECOND
     offered: dict[bool, list[int]] = {True: [], False: []}
     for row in bed.free(bed.surveys()).tolist():
         survey = draft.row("survey", row)
         offered[draft.is_solved(survey["channel"], survey["contact_id"])].append(row)
     eligible = draft.ended_contacts(bed.subject)
-    if min(len(rows) for rows in offered.values()) < 10:
+    # Where no invitation is recorded nobody can see who was left out.
+    seen = [
+        row for row in offered[False] if draft.value("survey", "channel", row) in _RECORDED and invited[row] >= month
+    ]
+    if len(seen) < _LIMITS.selective_least_unsolved:
         return None
     solved_share = min(0.95, len(offered[True]) / eligible[True])
     odds = solved_share / (1 - solved_share) / bed.assignment.strength

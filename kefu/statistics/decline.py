@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -199,12 +200,18 @@ class Packing:
 
 def median(values: Floats) -> tuple[Floats, Whole]:
     """Returns the median over the last axis without NaN, and how many values it is of; NaN of none."""
-    ordered = np.sort(values, axis=-1)
-    count = np.isfinite(ordered).sum(axis=-1)
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    return _middle(np.where(known, values, np.inf), count), count
+
+
+def _middle(values: Floats, count: Whole) -> Floats:
+    """The median over the last axis of `count` values each, infinite ones behind them; sorts in place. NaN of none."""
+    values.sort(axis=-1)
     low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, values.shape[-1] - 1)
-    lower = np.take_along_axis(ordered, low[..., None], axis=-1)[..., 0]
-    upper = np.take_along_axis(ordered, high[..., None], axis=-1)[..., 0]
-    return np.where(count > 0, (lower + upper) / 2, np.nan), count
+    lower = np.take_along_axis(values, low[..., None], axis=-1)[..., 0]
+    upper = np.take_along_axis(values, high[..., None], axis=-1)[..., 0]
+    return np.where(count > 0, (lower + upper) / 2, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,26 +236,25 @@ def level_of(value: Floats, total: Floats, weight: Floats, base: Baseline) -> Le
     `value` is NaN where nothing was scored; `total` and `weight` are the numerator and the denominator behind it.
     """
     width = value.shape[1]
-    packing = Packing.of(np.isfinite(value))
+    scored = np.isfinite(value)
+    packing = Packing.of(scored)
     x = packing.pack(value)
-    most = max(base.span - base.guard, 1)
     places = x.shape[1]
+    of_span = packing.pack(_of_last(scored, base.span).astype(float))
+    count = np.maximum(np.nan_to_num(of_span).astype(np.int64) - base.guard, 0)
+    most = int(count.max(initial=1))
+    # Element k of the window of place p is the scored unit at place p - guard - most + 1 + k.
+    wide = np.hstack([np.full((len(x), most + base.guard - 1), np.nan), x])
     centre, spread = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
-    count = np.zeros(x.shape, dtype=np.int64)
-    before = np.full((len(x), most + base.guard - 1), np.nan)
-    column = packing.column.astype(float)
-    wide, days = np.hstack([before, x]), np.hstack([before, np.where(column >= 0, column, np.nan)])
     rows_at_once = max(1, _MOST_AT_ONCE // max(1, places * most))
     for first in range(0, len(x), rows_at_once):
         rows = slice(first, first + rows_at_once)
-        # Element k of the window of place p is the scored unit at place p - guard - most + 1 + k.
-        values = np.lib.stride_tricks.sliding_window_view(wide[rows], most, axis=1)[:, :places]
-        columns = np.lib.stride_tricks.sliding_window_view(days[rows], most, axis=1)[:, :places]
-        with np.errstate(invalid="ignore"):
-            inside = columns > (column[rows] - base.span)[:, :, None]
-        within = np.where(inside, values, np.nan)
-        centre[rows], count[rows] = median(within)
-        spread[rows] = median(np.abs(within - centre[rows][:, :, None]))[0] * MAD_TO_SD
+        windows = np.lib.stride_tricks.sliding_window_view(wide[rows], most, axis=1)[:, :places]
+        within = np.where(np.arange(most) >= most - count[rows][:, :, None], windows, np.inf)
+        centre[rows] = _middle(within, count[rows])
+        within -= centre[rows][:, :, None]
+        np.abs(within, out=within)
+        spread[rows] = _middle(within, count[rows]) * MAD_TO_SD
     enough = (count >= base.least) & (packing.column >= 0)
 
     def summed(values: Floats) -> Floats:
@@ -332,10 +338,9 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
-    """The common cause of one team, in calendar columns; NaN on days with too few scored agents."""
+class Teams:
+    """The common cause of every team, teams x calendar columns; NaN on days with too few scored agents."""
 
-    name: str
     z: Floats
     k_eff: Floats
     down: Side
@@ -363,7 +368,7 @@ class Judged:
     z_down: Flags
     z_up: Flags
     cusum: Floats
-    teams: tuple[Team, ...]
+    teams: Teams
 
 
 def judge(observed: Observed, delta: Delta, rules: Decline, detector: Detector, base: Baseline) -> Judged:
@@ -385,16 +390,11 @@ def judge(observed: Observed, delta: Delta, rules: Decline, detector: Detector, 
     sigma = _sigma(value, weight, level, observed, rules)
     with np.errstate(invalid="ignore", divide="ignore"):
         z = observed.sign * (value - level.centre) / sigma
+    members = _members(observed.team)
     if observed.has_weekdays:
-        z = z - observed.sign * _weekday_effect(value, level.centre, sigma, observed.team, rules)
-    team_z = np.full(shape, np.nan)
-    members = {number: np.flatnonzero((observed.team == number).any(axis=1)) for number in _numbers(observed.team)}
-    grouped: dict[int, Floats] = {}
-    for number, rows in members.items():
-        own = np.where(observed.team[rows] == number, z[rows], np.nan)
-        centre, count = median(own.T)
-        grouped[number] = np.where(count >= rules.min_team, centre, np.nan)
-        team_z[rows] = np.where(observed.team[rows] == number, grouped[number], team_z[rows])
+        z = z - observed.sign * _weekday_effect(value, level.centre, sigma, observed.team, members, rules)
+    common, k_eff, in_team = _common(z, observed, members, rules)
+    team_z = np.where(observed.team >= 0, common[observed.team, np.arange(shape[1])], np.nan)
     residual = np.where(np.isfinite(team_z), z - team_z, z)
     packing = Packing.of(np.isfinite(residual))
     phi_star = _phi_star(residual, packing, observed.team, rules, detector, base)
@@ -408,20 +408,14 @@ def judge(observed: Observed, delta: Delta, rules: Decline, detector: Detector, 
     z_down = _side(z, packing, detector, phi_star, worse).is_watch
     z_up = _side(-z, packing, detector, phi_star, better).is_watch
     evaluated = np.isfinite(down.e)
-    teams = tuple(
-        _team(
-            observed.team_names[number],
-            grouped[number],
-            np.where(observed.team[rows] == number, z[rows], np.nan),
-            np.where(evaluated[rows] & (observed.team[rows] == number), z_down[rows], np.nan),
-            np.where(evaluated[rows] & (observed.team[rows] == number), z_up[rows], np.nan),
-            f"{observed.seed}|{observed.team_names[number]}",
-            rules,
-            detector,
-            base,
-        )
-        for number, rows in members.items()
-    )
+    known = _by_team(evaluated, observed.team, len(common))
+
+    def share(alarms: Flags) -> Floats:
+        alarmed = _by_team(evaluated & alarms, observed.team, len(common))
+        return np.where(known >= rules.min_team, alarmed / np.maximum(known, 1), np.nan)
+
+    team_down, team_up = _team_sides(common * np.sqrt(k_eff), rules, detector, base)
+    teams = Teams(common, k_eff, team_down, team_up, share(z_down), share(z_up), in_team)
     shadow = packing.unpack(cusum(packing.pack(residual), *rules.shadow), shape[1])
     return Judged(value, level, sigma, z, team_z, residual, phi_star, mean, size, down, up, z_down, z_up, shadow, teams)
 
@@ -434,8 +428,35 @@ def _between_steps(level: Level, scale: float) -> Level:
     return replace(level, centre=level.centre + np.clip(pooled - level.centre, -step, step))
 
 
-def _numbers(team: Whole) -> list[int]:
-    return [int(number) for number in np.unique(team) if number >= 0]
+def _members(team: Whole) -> dict[int, Whole]:
+    """Returns by number of a team whose series were ever in it."""
+    row, column = np.nonzero(team >= 0)
+    number = team[row, column]
+    is_member = np.zeros((int(number.max(initial=-1)) + 1, len(team)), dtype=np.bool_)
+    is_member[number, row] = True
+    return {number: np.flatnonzero(rows) for number, rows in enumerate(is_member) if rows.any()}
+
+
+def _by_team(values: NDArray[np.generic], team: Whole, count: int) -> Floats:
+    """Returns the sums of agents' values by team and column, teams x columns; who has no team is in none."""
+    width = values.shape[1]
+    place = np.where(team >= 0, team, count) * width + np.arange(width)
+    summed = np.bincount(place.ravel(), values.ravel().astype(float), minlength=(count + 1) * width)
+    return np.asarray(summed[: count * width].reshape(count, width), dtype=np.float64)
+
+
+def _common(
+    z: Floats, observed: Observed, members: Mapping[int, Whole], rules: Decline
+) -> tuple[Floats, Floats, Whole]:
+    """Returns the median of each team, how many agents it is worth, and how many were scored; teams x columns."""
+    shape = len(observed.team_names), z.shape[1]
+    centre, k_eff, scored = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    for number, rows in members.items():
+        own = np.where(observed.team[rows] == number, z[rows], np.nan)
+        middle, scored[number] = median(own.T)
+        centre[number] = np.where(scored[number] >= rules.min_team, middle, np.nan)
+        k_eff[number] = effective_agents(own, f"{observed.seed}|{observed.team_names[number]}", rules)
+    return centre, k_eff, scored
 
 
 def _sigma(value: Floats, weight: Floats, level: Level, observed: Observed, rules: Decline) -> Floats:
@@ -455,7 +476,9 @@ def _sigma(value: Floats, weight: Floats, level: Level, observed: Observed, rule
     return np.where(sigma > 0, sigma, np.nan)
 
 
-def _weekday_effect(value: Floats, centre: Floats, sigma: Floats, team: Whole, rules: Decline) -> Floats:
+def _weekday_effect(
+    value: Floats, centre: Floats, sigma: Floats, team: Whole, members: Mapping[int, Whole], rules: Decline
+) -> Floats:
     """How far the team's same weekdays of the last weeks lie from the baseline, in standard deviations; 0 if unknown.
 
     One agent has too few same weekdays to tell an effect from chance, a team has enough.
@@ -464,8 +487,7 @@ def _weekday_effect(value: Floats, centre: Floats, sigma: Floats, team: Whole, r
     effect = np.zeros(value.shape)
     if width <= 7 * weeks:
         return effect
-    for number in _numbers(team):
-        rows = np.flatnonzero((team == number).any(axis=1))
+    for number, rows in members.items():
         own = np.where(team[rows] == number, value[rows], np.nan)
         columns = np.arange(7 * weeks, width)
         earlier = own[:, columns[:, None] - 7 * np.arange(1, weeks + 1)]
@@ -500,14 +522,14 @@ def _phi_star(
         cumulated = np.hstack([np.zeros((len(values), 1)), np.cumsum(values, axis=1)])
         return packing.unpack(cumulated[:, last] - cumulated[:, first], residual.shape[1])
 
-    found = [np.nan_to_num(before(values)) for values in (products, r**2, counted)]
-    phi = np.zeros(residual.shape)
-    for number in [-1, *_numbers(team)]:
-        member = team == number
-        shared, own, pairs = (np.where(member, values, 0.0).sum(axis=0) for values in found)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            of_team = np.where((pairs >= rules.min_base) & (own > 0), shared / own, 0.0)
-        phi = np.where(member, of_team, phi)
+    # Who has no team is one of those without.
+    group = team + 1
+    shared, own, pairs = (
+        _by_team(np.nan_to_num(before(values)), group, int(group.max(initial=0)) + 1)
+        for values in (products, r**2, counted)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        phi = np.where((pairs >= rules.min_base) & (own > 0), shared / own, 0.0)[group, np.arange(residual.shape[1])]
     return phi_star_of(phi, rules.phi_cap)
 
 
@@ -551,39 +573,13 @@ def _side(residual: Floats, packing: Packing, detector: Detector, phi_star: Floa
     )  # NaN is not above 0
 
 
-def _team(
-    name: str,
-    centre: Floats,
-    z: Floats,
-    alarms_down: Floats,
-    alarms_up: Floats,
-    seed: str,
-    rules: Decline,
-    detector: Detector,
-    base: Baseline,
-) -> Team:
-    scored = np.isfinite(z).sum(axis=0)
-    k_eff = effective_agents(z, seed, rules)
-    line = (centre * np.sqrt(k_eff))[None, :]
+def _team_sides(line: Floats, rules: Decline, detector: Detector, base: Baseline) -> tuple[Side, Side]:
+    """Returns the detector looking down and up the lines of teams, each with an autocorrelation of its own."""
     packing = Packing.of(np.isfinite(line))
-    phi_star = _phi_star(line, packing, np.zeros(line.shape, dtype=np.int64), rules, detector, base)
+    each = np.repeat(np.arange(len(line))[:, None], line.shape[1], axis=1)
+    phi_star = _phi_star(line, packing, each, rules, detector, base)
     always = np.ones(line.shape, dtype=np.bool_)
-    known = np.isfinite(alarms_down).sum(axis=0)
-
-    def share(alarms: Floats) -> Floats:
-        enough = known >= rules.min_team
-        return np.where(enough, np.nan_to_num(alarms).sum(axis=0) / np.maximum(known, 1), np.nan)
-
-    return Team(
-        name,
-        centre,
-        k_eff,
-        _side(line, packing, detector, phi_star, always),
-        _side(-line, packing, detector, phi_star, always),
-        share(alarms_down),
-        share(alarms_up),
-        scored,
-    )
+    return _side(line, packing, detector, phi_star, always), _side(-line, packing, detector, phi_star, always)
 
 
 def effective_agents(z: Floats, seed: str, rules: Decline) -> Floats:
@@ -598,7 +594,7 @@ def effective_agents(z: Floats, seed: str, rules: Decline) -> Floats:
         return np.full(z.shape[1], np.nan)
     random = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
     drawn = random.integers(0, len(z), (rules.bootstrap, len(z)))
-    medians = median(z[drawn][:, :, usable].transpose(0, 2, 1))[0]
+    medians = median(z[:, usable][drawn].transpose(0, 2, 1))[0]
     with np.errstate(invalid="ignore"):
         variance = np.nanvar(medians, axis=0)
     per_agent = float(np.mean(variance * scored[usable]))
@@ -663,22 +659,22 @@ def items_of(down: Side, up: Side | None, detector: Detector) -> Items:
     return Items(*(part[order] for part in parts))
 
 
-def issues_of(team: Team, is_band: bool, rules: Decline, detector: Detector) -> Items:
-    """Returns the common issues of a team: the team's own alarm is on, or too many of its agents would alarm.
+def issues_of(teams: Teams, is_band: bool, rules: Decline, detector: Detector) -> Items:
+    """Returns the common issues, a team being a series: its own alarm is on, or too many of its agents would alarm.
 
     Closed when both are over; for a band either side is an issue.
     """
 
     def joined(side: Side, share: Floats) -> Side:
         with np.errstate(invalid="ignore"):
-            many = share[None, :] >= rules.team_share
+            many = share >= rules.team_share
         e = np.where(many, -np.inf, side.e)
         known = np.isfinite(side.e) | many
         on = side.is_watch | many
         return Side(np.where(known, np.maximum(e, -1e9), np.nan), on, on)
 
-    down = joined(team.down, team.share_down)
-    return items_of(down, joined(team.up, team.share_up) if is_band else None, detector)
+    down = joined(teams.down, teams.share_down)
+    return items_of(down, joined(teams.up, teams.share_up) if is_band else None, detector)
 
 
 def slow_decline(values: Floats, sign: int, is_band: bool, size: Floats) -> tuple[Flags, Flags]:

@@ -20,6 +20,7 @@ from kefu.catalogue.defaults import Rater
 from kefu.statistics.sums import Floats
 
 Names = NDArray[np.str_]
+_NO_SPREAD = 1e-12  # what is left of equal marks after rounding
 
 
 def is_connected(raters: Names, agents: Names) -> bool:
@@ -158,14 +159,16 @@ def halo(marks: Floats, min_reviews: int, min_items: int) -> Halo:
     if len(rows) < min_reviews:
         return Halo(math.nan, math.nan)
     same = np.nanmax(rows, axis=1) == np.nanmin(rows, axis=1)
-    correlations = []
-    for one in range(rows.shape[1]):
-        for other in range(one + 1, rows.shape[1]):
-            both = ~np.isnan(rows[:, one]) & ~np.isnan(rows[:, other])
-            x, y = rows[both, one], rows[both, other]
-            if len(x) >= min_reviews and x.std() > 0 and y.std() > 0:
-                correlations.append(float(np.corrcoef(x, y)[0, 1]))
-    return Halo(math.fsum(correlations) / len(correlations) if correlations else math.nan, float(same.mean()))
+    given = (~np.isnan(rows)).astype(float)
+    apart = np.where(given > 0, rows - np.nansum(rows, axis=0) / np.maximum(given.sum(axis=0), 1), 0.0)
+    # Element (i, j) is about the marks of item i in the reviews in which item j is marked too.
+    n, total, square = given.T @ given, apart.T @ given, (apart**2).T @ given
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = square - total**2 / n
+        correlation = (apart.T @ apart - total * total.T / n) / np.sqrt(spread * spread.T)
+        told = np.triu(n >= min_reviews, 1) & (spread > _NO_SPREAD) & (spread.T > _NO_SPREAD)
+    found = correlation[told]
+    return Halo(math.fsum(found) / len(found) if len(found) else math.nan, float(same.mean()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,16 +273,18 @@ def double_scoring(
             break
         if review.review_key not in taken:
             chosen.append((review, "share"))
-    load: Counter[str] = Counter()
+    raters = sorted(home)
+    place = {rater: number for number, rater in enumerate(raters)}
+    homes, load = np.array([home[rater] for rater in raters], dtype=str), np.zeros(len(raters), dtype=np.int64)
     tasks = []
     for review, reason in chosen:
-        others = [rater for rater in home if rater != review.rater]
-        candidates = [rater for rater in others if home[rater] != review.team] or others
-        if not candidates:
+        is_other = np.arange(len(raters)) != place[review.rater]
+        is_fit = is_other & (homes != review.team)
+        is_fit = is_fit if is_fit.any() else is_other
+        if not is_fit.any():
             continue
-        least = min(load[rater] for rater in candidates)
-        free = sorted(rater for rater in candidates if load[rater] == least)
-        second = free[int(chance(review.review_key, "second rater"), 16) % len(free)]
+        free = np.flatnonzero(is_fit & (load == load[is_fit].min()))
+        second = int(free[int(chance(review.review_key, "second rater"), 16) % len(free)])
         load[second] += 1
-        tasks.append(Task(review, second, reason))
+        tasks.append(Task(review, raters[second], reason))
     return tasks

@@ -141,6 +141,8 @@ def kept_scores(
     points_of_rest = sum((Fraction(weight) * Fraction(scores[name]) for name, weight in rest.items()), Fraction(0))
     others = half_up(points_of_rest / of_rest, INTERMEDIATE_PLACES) if of_rest else None
     least = {name: finding.least(others) for name, finding in confirmed.items()}
+    # Points drawn from the cohort alone, without a valid row, are what the metric earned without the finding.
+    least = {name: min(score, scores.get(name, score)) for name, score in least.items()}
     kept = sum((Fraction(adjusted.weights[name]) * Fraction(score) for name, score in least.items()), Fraction(0))
     if kept and any(adjusted.weights[name] != unflagged.weights[name] for name in confirmed):
         room = total(unflagged) - total(adjusted, without=confirmed) - 100 * _MARGIN

@@ -229,4 +229,5 @@ def _score(index: int, agent: list[str]) -> tuple[list[Row], Row]:
     if status != "published":
         numbers = (None,) * 5
     weight = 92.5 if status == "published" else 48.0
-    return own, (PERIOD, *agent, "voice-2026", 3, *numbers, status, weight, "demo")
+    why = ("有主观指标未完成评估", "a metric was not evaluated") if status == "withheld" else ("说明", "why it is so")
+    return own, (PERIOD, *agent, "voice-2026", 3, *numbers, status, weight, "demo", numbers[0], *why)

@@ -56,6 +56,16 @@ CASES: dict[str, tuple[str, Change, str]] = {
         "periods.yml", lambda periods: periods[0].update(mode="real"),
         "periods.yml: 2026_11_demo is real and may not use the demo plan demo",
     ),
+    "a rule of integrity that can reach nobody's score": (
+        "integrity_rules.yml",
+        lambda rules: next(rule for rule in rules if rule["rule_id"] == "G1").update(also_metric_ids=[]),
+        "integrity_rules.yml: G1: no metric of ['first_response_time'] is measured for agents",
+    ),
+    "a rule of integrity that names a metric twice": (
+        "integrity_rules.yml",
+        lambda rules: next(rule for rule in rules if rule["rule_id"] == "I1").update(also_metric_ids=["csat_rate"]),
+        "integrity_rules.yml: *: ...",
+    ),
     "an unknown plan in a period": (
         "periods.yml", lambda periods: periods[0].update(plan_ids=["none_such"]),
         "periods.yml: 2026_11_demo: plan none_such is not declared",

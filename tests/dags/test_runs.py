@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kefu.payroll import accept_fallback
 from kefu.pipeline.context import Platform
 from kefu.pipeline.transform import start_run
 from kefu.settings import Settings
@@ -129,7 +130,8 @@ def closing(
 ) -> Iterator[Platform]:
     """A warehouse whose close calculates what a test decides, with people known to Airflow by name."""
     mode, plan_ids, database = request.param
-    declared = {"period_id": "p", "mode": mode, "plan_ids": plan_ids}
+    # A real period with slow metrics is cut eight days after its end.
+    declared = {"period_id": "p", "mode": mode, "end": "2026-11-16", "plan_ids": plan_ids}
     here = fabricated.installation(settings, database, tmp_path, [declared])
     set_clock(here, "2026-11-25T08:00:00Z")
     actors = {"ana": "kefu_plan_author", "ben": "kefu_plan_approver", "cho": "kefu_hr_approver"}
@@ -140,7 +142,8 @@ def closing(
         "insert into cfg.plan_approval select object_id, version, content_hash, 'kefu_plan_approver',"
         " '2026-10-30T08:00:00Z' from cfg.object_version where kind = 'plan' on conflict do nothing",
     )
-    with calculating(monkeypatch, Calculation([Agent("CS1001", Decimal("85.03"), "A", 100_030)])):
+    agents = [Agent("CS1001", Decimal("85.03"), "A", 100_030), Agent("CS1003", None, None, 80_000)]
+    with calculating(monkeypatch, Calculation(agents)):
         yield Platform(known, database)
 
 
@@ -151,24 +154,32 @@ def test_the_tasks_of_a_close_act_as_the_people_airflow_recorded(closing: Platfo
     assert steps.closing("p")["state"] == "open"
     with pytest.raises(PermissionError, match=r"found the Airflow user None, expected one of \['ana', 'ben', 'cho'\]"):
         steps.calculate_close("close 1", "p", None)
-    assert steps.calculate_close("close 1", "p", "ana") | {"result_hash": ""} == {
-        "scores": "1 of 1", "amount": "1,000.30", "result_hash": "",
+    done = steps.calculate_close("close 1", "p", "ana")
+    shown = done["result_hash"]
+    assert len(shown) == 16 and done | {"result_hash": ""} == {
+        "scores": "1 of 2", "amount": "1,800.30", "result_hash": "",
     }  # fmt: skip
     for refused in (_approval("ben", "Reject"), _approval(None)):
         with pytest.raises(PermissionError, match="no approval by a person"):
-            steps.review_close("close 1", "p", refused)
+            steps.review_close("close 1", "p", shown, refused)
     with pytest.raises(PermissionError, match="found the Airflow user eve"):
-        steps.review_close("close 1", "p", _approval("eve"))
+        steps.review_close("close 1", "p", shown, _approval("eve"))
     with pytest.raises(WarehouseError, match="kefu_plan_author applied plan balanced_im and cannot close a period"):
-        steps.review_close("close 1", "p", _approval("ana"))
-    assert steps.review_close("close 1", "p", _approval("ben")) == "2026-12-02 23:00:00+00:00"
+        steps.review_close("close 1", "p", shown, _approval("ana"))
+    assert steps.review_close("close 1", "p", shown, _approval("ben")) == "2026-12-02 23:00:00+00:00"
     assert steps.window_is_over("p") is False
+    with pytest.raises(ValueError, match=rf"its result is {shown}, the people of this run were shown 0000"):
+        steps.close("close 1", "p", "0000", _approval("cho"))
     set_clock(closing, "2026-12-03T08:00:00Z")
+    # Nobody is asked to approve what the database would refuse: CS1003 is paid without enough evidence.
+    assert steps.window_is_over("p") is False
+    for login in ("kefu_plan_approver", "kefu_hr_approver"):
+        accept_fallback(closing, "p", "CS1003", "new in the team, paid as usual", login)
     assert steps.window_is_over("p") is True
     with pytest.raises(WarehouseError, match="was reviewed by kefu_plan_approver and cannot be approved by the same"):
-        steps.close("close 1", "p", _approval("ben"))
-    done = steps.close("close 1", "p", _approval("cho"))
-    assert (done["version"], done["row_count"]) == (1, 1)
+        steps.close("close 1", "p", shown, _approval("ben"))
+    done = steps.close("close 1", "p", shown, _approval("cho"))
+    assert (done["version"], done["row_count"]) == (1, 2)
     assert query(closing, "select state, actor from payroll.transition order by transition_id") == [
         ("cut", "kefu_plan_author"), ("calculated", "kefu_plan_author"), ("reviewed", "kefu_plan_approver"),
         ("published", "kefu_plan_approver"), ("dispute_window", "kefu_plan_approver"),
@@ -192,7 +203,7 @@ def test_the_dag_closes_a_period_that_people_approve(
 
     assert run.state == "success"
     assert query(closing, "select period_id, version, row_count, approved_by from payroll.close") == [
-        ("p", 1, 1, "kefu_hr_approver")
+        ("p", 1, 2, "kefu_hr_approver")
     ]
     assert query(closing, "select kind, status from ops.run where kind = 'approved close'") == [
         ("approved close", "succeeded")

@@ -68,9 +68,9 @@ def built(line: Line, copy_of: Copy) -> Platform:
 @pytest.fixture(scope="module")
 def manifest(built: Platform) -> Manifest:
     """What dbt understood of the project."""
-    transform.invoke(built, ["parse", *variables(built)])
-    found: Manifest = json.loads((built.settings.kefu_data_dir / "dbt" / "manifest.json").read_text("utf-8"))
-    return found
+    parsed = transform.parsed(built, variables(built))
+    assert parsed is not None
+    return parsed.writable_manifest().to_dict(omit_none=False)
 
 
 def variables(platform: Platform) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs a step of the line and ends itself by SIGKILL at a point: `python killed_run.py POINT`, settings as environment.
+"""Runs a step of the line and ends its process by SIGKILL at a point: `asked` is (settings, point, file of its output).
 
 Points: `load` in the middle of a daily run's load, `build` in the middle of its facts, `appraisal` when a close has
 calculated everything and recorded nothing, and every state of a close, right after the database has entered it.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from connectors.contract import Chunk, Context, Entity, Reader, Window
@@ -49,12 +49,14 @@ def die_when_facts_appear(platform: Platform) -> None:
     die()
 
 
-def main(point: str) -> None:
-    settings = Settings(_env_file=None)
+def main(settings: Settings, point: str, log: Path) -> None:
+    with log.open("ab") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+    platform = Platform(settings)
     run_id = f"killed {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     if point == "load":
         daily(DiesReadingMessages(settings), run_id)
-    platform = Platform(settings)
     if point == "build":
         threading.Thread(target=die_when_facts_appear, args=[platform], daemon=True).start()
         daily(platform, run_id)
@@ -65,4 +67,4 @@ def main(point: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*globals()["asked"])

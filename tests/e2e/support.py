@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
+import runpy
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +23,9 @@ from kefu.settings import PROJECT, Settings
 from kefu.warehouse import Role
 
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
+# Each killed run is a process of its own, forked from one that has imported what runs need.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["kefu.payroll", "kefu.pipeline.run", "dbt.cli.main", "great_expectations"])
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,12 @@ def run_killed(platform: Platform, point: str, log: Path) -> int:
 
     What it printed goes to `log`.
     """
-    with log.open("ab") as output:
-        return subprocess.run(
-            [sys.executable, str(KILLED_RUN), point],
-            env=environment(platform.settings), cwd=PROJECT, stdout=output, stderr=output, timeout=300,
-        ).returncode  # fmt: skip
+    asked = {"asked": (platform.settings, point, log)}
+    process = PROCESSES.Process(target=runpy.run_path, args=[str(KILLED_RUN), asked, "__main__"])
+    process.start()
+    process.join(300)
+    assert process.exitcode is not None, f"{point} was not reached in 300 seconds"
+    return process.exitcode
 
 
 @contextlib.contextmanager

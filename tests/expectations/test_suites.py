@@ -326,6 +326,11 @@ def test_a_failure_is_said_in_one_line_with_its_first_keys(checked: dict[str, di
     )
 
 
+def test_a_run_without_suites_is_an_error(warehouse: Warehouse) -> None:
+    with pytest.raises(QualityError, match="nothing is checked"):
+        run_suites(warehouse, [], "calc_unchecked", lambda _: "calc_unchecked", DEFAULTS)
+
+
 def test_a_check_that_does_not_exist_is_an_error(warehouse: Warehouse) -> None:
     suite = changed(lambda body: body["expectations"][1].update(type="ExpectNothingAtAll"))
     prepare(warehouse, "calc_unknown", *GOOD)

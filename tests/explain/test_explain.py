@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bi.document import Document, render
 from bi.spec import LANGUAGES, Language
-from kefu.explain.appraisal import FEWEST_PEERS, Appraisal, load, scope_of
+from kefu.cli import app
+from kefu.explain.appraisal import FEWEST_PEERS, Appraisal, catalogue_of, load, scope_of
 from kefu.explain.card import card
 from kefu.explain.write import write_reports
+from kefu.payroll import Close, CloseRefused, handed_out
 from kefu.pipeline.context import Platform
 from kefu.warehouse import Role, WarehouseError
+from kefu.yaml_files import read_yaml
 from tests.conftest import Copy
 from tests.e2e.support import Line
 
@@ -122,6 +129,31 @@ def test_everybody_has_a_folder_with_own_data_only(line: Line, tmp_path: Path) -
     assert {path: path.read_bytes() for path in written} == before
 
 
+def test_the_lines_of_the_money_add_up_to_the_amount(line: Line, appraisals: dict[str, Appraisal]) -> None:
+    """Also where a part is held, a correction is taken back and a pool scales the bonus."""
+    found = next(one for one in appraisals.values() if one.payment and one.payment["bonus_fen"])
+    assert found.payment is not None
+    own = found.payment | {"piece_fen": 1_250, "adjustment_fen": -300, "held_fen": 4_000, "pool_share": Decimal("0.9")}
+    own["amount_fen"] = own["bonus_fen"] + 1_250 - 300 - 4_000
+    platform = line.platform
+    for language in LANGUAGES:
+        document = card(replace(found, payment=own), platform.catalogue, platform.period(), language)
+        [grid] = next(part for part in document.parts if part.title in ("钱怎么算的", "How the money came about")).grids
+        amounts = [number(row[1].text.replace("¥", "")) for row in grid.rows]
+        assert len(amounts) == 4 and sum(amounts) == number(grid.totals[0][1].text.replace("¥", ""))
+
+
+def test_earlier_scores_are_those_of_earlier_periods(closed: tuple[Platform, Close]) -> None:
+    """A later period may be locked when the card of an older one is written, as in a restatement."""
+    platform = closed[0]
+    scope = platform.scope(platform.period())
+    seen = {
+        day: [row["period_id"] for row in load(platform, replace(scope, period_start=day))[PUBLISHED].history]
+        for day in ("2026-10-01", "2026-12-01")
+    }
+    assert seen == {"2026-10-01": [], "2026-12-01": ["2026_11_demo"]}
+
+
 def test_a_manager_s_comment_is_on_the_card_of_its_period(line: Line, copy_of: Copy) -> None:
     platform = copy_of(line.platform, "t_comment")
     with platform.warehouse.connect(Role.OWNER) as owner:
@@ -143,6 +175,43 @@ def _comments(platform: Platform) -> list[str]:
     document = card(found[PUBLISHED], platform.catalogue, platform.period(), "en")
     assert "well done" in render(document)
     return next(part.points for part in document.parts if part.title == "Comments of the manager")
+
+
+def test_a_score_is_explained_by_the_plan_it_was_calculated_with(line: Line, tmp_path: Path) -> None:
+    """The files may have moved on to the next version; the card of an older period may not."""
+    platform = line.platform
+    config = shutil.copytree(platform.settings.kefu_config_dir, tmp_path / "config")
+    plan = config / "plans" / "demo.yml"
+    body = read_yaml(plan)
+    assert isinstance(body, dict)
+    plan.write_text(
+        json.dumps(body | {"version": 2, "name": {"zh": "新方案", "en": "Next plan"}}, default=str), encoding="utf-8"
+    )
+    database = platform.warehouse.parameters(Role.OWNER)["dbname"]
+    moved_on = Platform(platform.settings.model_copy(update={"kefu_config_dir": config}), database)
+    assert moved_on.catalogue.plans["demo"].version == 2
+    found = load(moved_on, scope_of(moved_on, moved_on.period()), [PUBLISHED])
+    shown = card(found[PUBLISHED], catalogue_of(moved_on, moved_on.period()), moved_on.period(), "en")
+    assert shown.subtitle.endswith(f"{body['name']['en']} v1")
+
+
+def test_the_pages_of_a_locked_period_are_those_its_close_wrote(
+    closed: tuple[Platform, Close], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = closed[0]
+    monkeypatch.setattr("kefu.cli_explain.settings", lambda: platform.settings)
+    sealed = handed_out(platform, platform.period().period_id)
+    assert sealed is not None
+    before = {path.relative_to(sealed): path.read_bytes() for path in sealed.rglob("*.html")}
+    assert len(before) >= 2 * 12
+    said = CliRunner().invoke(app, ["reports"], catch_exceptions=False).output.replace("\n", "")
+    assert "2026_11_demo is locked" in said and f"{len(before)} pages in {sealed}" in said
+    copied = tmp_path / "again"
+    CliRunner().invoke(app, ["reports", "--folder", str(copied)], catch_exceptions=False)
+    assert {path.relative_to(copied): path.read_bytes() for path in copied.rglob("*.html")} == before
+    elsewhere = Platform(platform.settings.model_copy(update={"kefu_data_dir": tmp_path}))
+    with pytest.raises(CloseRefused, match=r"the pages its close wrote are not in .*Remedy: take the folder"):
+        handed_out(elsewhere, "2026_11_demo")
 
 
 def test_a_person_who_is_not_scored_is_named(line: Line) -> None:

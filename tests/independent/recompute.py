@@ -387,9 +387,9 @@ class AttendanceDay(NamedTuple):
         return any(end is None or end - begin > LONGEST_PUNCH_SECONDS for begin, end in self.punches)
 
     def attended_seconds(self, shift: Shift) -> int:
-        """Seconds covered by punches inside the shift, at most the required ones."""
+        """Seconds covered by punches inside the shift, those of two punches once, at most the required ones."""
         closed = [(begin, end) for begin, end in self.punches if end is not None]
-        return min(self.required_seconds, sum(shift.overlap(begin, end) for begin, end in closed))
+        return min(self.required_seconds, length(common(closed, [(shift.start, shift.end)])))
 
 
 class HumanResources(NamedTuple):
@@ -398,6 +398,13 @@ class HumanResources(NamedTuple):
     roster: Roster
     days: dict[tuple[str, date], AttendanceDay]
     leave: dict[tuple[str, date], int]
+
+    def duty(self) -> Roster:
+        """The roster without days of approved leave, all of them whole ones up to the as-of instant."""
+        return {
+            agent: {day: shift for day, shift in shifts.items() if (agent, day) not in self.leave}
+            for agent, shifts in self.roster.items()
+        }
 
     def rostered(self) -> Iterator[tuple[str, date]]:
         """Days on which somebody is due to work, or would be without the leave; days that require nothing are not."""
@@ -799,11 +806,15 @@ class Chat(NamedTuple):
     is_bot_in_charge: bool
     is_silent_end: bool
 
-    def first_reply(self) -> Message | None:
-        """The first human message after the customer's first one."""
+    def replies(self) -> list[Message]:
+        """The human messages after the customer's first one."""
         asked = next((index for index, message in enumerate(self.messages) if message.author is None), None)
         later = [] if asked is None else self.messages[asked:]
-        return next((message for message in later if message.author is not None), None)
+        return [message for message in later if message.author is not None]
+
+    def first_reply(self) -> Message | None:
+        """The first of them."""
+        return next(iter(self.replies()), None)
 
 
 TRANSFER = re.compile(
@@ -1009,12 +1020,13 @@ def last_effective(segments: Iterable[Segment]) -> dict[tuple[str, str], Segment
 
 class Conversation(NamedTuple):
     """One contact of a customer by either channel; ``ended_at`` is None while it is open, ``customer`` empty when
-    unknown.
+    unknown. ``settled_at`` is the end, or the last word where only the rule of silence ended it.
     """
 
     customer: str
     started_at: int
     ended_at: int | None
+    settled_at: int | None
 
 
 def conversations(visits: list[Visit], chats: list[Chat]) -> dict[tuple[str, str], Conversation]:
@@ -1026,12 +1038,15 @@ def conversations(visits: list[Visit], chats: list[Chat]) -> dict[tuple[str, str
     found: dict[tuple[str, str], Conversation] = {}
     for visit in visits:
         old = found.get(("voice", visit.callid))
-        customer, started_at, ended_at = old or (international(visit.caller), visit.entered_at, visit.end)
+        customer, started_at, ended_at, _ = old or (international(visit.caller), visit.entered_at, visit.end, None)
         if ended_at is not None:
             ended_at = None if visit.end is None else max(ended_at, visit.end)
-        found["voice", visit.callid] = Conversation(customer, started_at, ended_at)
+        found["voice", visit.callid] = Conversation(customer, started_at, ended_at, ended_at)
     for chat in chats:
-        found["chat", chat.chat_id] = Conversation(chat.customer, chat.started_at, chat.ended_at)
+        settled_at = chat.ended_at
+        if chat.is_silent_end and settled_at is not None:
+            settled_at -= STALE_CLOSE_SECONDS
+        found["chat", chat.chat_id] = Conversation(chat.customer, chat.started_at, chat.ended_at, settled_at)
     return found
 
 
@@ -1127,25 +1142,31 @@ def outcome_metrics(
     """conversations_closed, avg_session_duration, fcr_repeat and repeat_contact_rate (TE, CL).
 
     * conversations_closed: outcomes;
-    * avg_session_duration: from the first human reply to the end of a chat / outcomes with a reply, without those that
+    * avg_session_duration: from the first human message to the end of a chat / outcomes with one, without those that
       only the rule of silence closed;
-    * repeat_contact_rate: outcomes after which the same customer began another conversation within 7 days, by either
-      channel / outcomes of known customers whose 7 days are over. Nothing tells the issue of a contact here, so every
-      contact may be about the same; nothing is reopened.
+    * repeat_contact_rate: outcomes after which the same customer began another conversation within 7 days of the end
+      (of the last word where only the rule of silence ended it), by either channel / outcomes of known customers whose
+      7 days are over. Nothing tells the issue of a contact here, so every contact may be about the same; nothing is
+      reopened, and nobody but customers begins a conversation.
     * fcr_repeat: the others / the same.
     """
     starts: dict[str, list[int]] = defaultdict(list)
     for contact in contacts.values():
         starts[contact.customer].append(contact.started_at)
-    replies = {chat.chat_id: chat.first_reply() for chat in chats if not chat.is_silent_end}
+    spoken = {
+        chat.chat_id: next((m.instant for m in chat.messages if m.author is not None), None)
+        for chat in chats
+        if not chat.is_silent_end
+    }
     for segment, contact in outcomes(segments, contacts):
         agent, channel, day, end = segment.agent, segment.channel, segment.day, contact.ended_at
         assert end is not None
         ledger.credit_agent(agent, channel, "conversations_closed", day, 1, 0, 1)
-        if channel == "chat" and (reply := replies.get(segment.conversation)):
-            ledger.credit_agent(agent, "chat", "avg_session_duration", day, end - reply.instant, 1, 1)
-        if contact.customer and end + REPEAT_WINDOW_SECONDS <= AS_OF:
-            again = any(end < start <= end + REPEAT_WINDOW_SECONDS for start in starts[contact.customer])
+        if channel == "chat" and (first := spoken.get(segment.conversation)) is not None:
+            ledger.credit_agent(agent, "chat", "avg_session_duration", day, end - first, 1, 1)
+        settled = contact.settled_at
+        if contact.customer and settled is not None and settled + REPEAT_WINDOW_SECONDS <= AS_OF:
+            again = any(settled < start <= settled + REPEAT_WINDOW_SECONDS for start in starts[contact.customer])
             ledger.credit_agent(agent, channel, "fcr_repeat", day, int(not again), 1, 1)
             ledger.credit_agent(agent, channel, "repeat_contact_rate", day, int(again), 1, 1)
 
@@ -1368,8 +1389,9 @@ class Turn(NamedTuple):
     """A run of customer messages and, where there is one, the next human message.
 
     ``owner`` is the author of the reply, or the owner of the segment the customer wrote in; None when nobody ever owned
-    the chat. ``segment`` is the ended segment the reply stands in. ``seconds`` are on-duty seconds of the reply's
-    author from the later of the run's first message and the assignment of that segment; None without a reply.
+    the chat. ``segment`` is the ended segment the reply stands in. The clock starts at the later of the run's first
+    message and the assignment of that segment; ``seconds`` are on-duty seconds of the reply's author, ``elapsed`` all
+    of them; None without a reply.
     """
 
     chat: Chat
@@ -1377,6 +1399,7 @@ class Turn(NamedTuple):
     owner: str | None
     segment: Segment | None
     seconds: int | None
+    elapsed: int | None
 
 
 def turns(chats: list[Chat], segments: list[Segment], roster: Roster) -> Iterator[Turn]:
@@ -1391,11 +1414,12 @@ def turns(chats: list[Chat], segments: list[Segment], roster: Roster) -> Iterato
                 if segment := segment_at.get((chat.chat_id, message.segment)):
                     start = max(asked.instant, segment.start)
                     seconds = on_duty_seconds(roster, message.author, start, message.instant)
-                    yield Turn(chat, asked.instant, message.author, segment, seconds)
+                    elapsed = max(0, message.instant - start)
+                    yield Turn(chat, asked.instant, message.author, segment, seconds, elapsed)
                 asked = None
         if asked is not None:
             owner = chat.owners[asked.segment] if chat.owners else None
-            yield Turn(chat, asked.instant, owner, None, None)
+            yield Turn(chat, asked.instant, owner, None, None, None)
 
 
 def avg_response_time(ledger: Ledger, found: list[Turn]) -> None:
@@ -1416,8 +1440,9 @@ def is_in_service_window(instant: int) -> bool:
 def response_within(ledger: Ledger, found: list[Turn]) -> None:
     """response_within_threshold_rate and response_within_180s_rate: turns answered within 30 (180) seconds / turns.
 
-    Turns of chats that have ended, asked between 09:00 and 23:00, the unanswered ones included. Local date of the
-    chat's start, credited to the owner of the turn; where nobody ever owned the chat, to the queue's team.
+    Every second counts, on duty or not. Turns of chats that have ended, asked between 09:00 and 23:00, the unanswered
+    ones included. Local date of the chat's start, credited to the owner of the turn; where nobody ever owned the chat,
+    to the queue's team.
     """
     for turn in found:
         if turn.chat.ended_at is None or not is_in_service_window(turn.asked_at):
@@ -1425,7 +1450,7 @@ def response_within(ledger: Ledger, found: list[Turn]) -> None:
         day = local_date(turn.chat.started_at)
         limits = {"response_within_threshold_rate": TURN_SECONDS, "response_within_180s_rate": TURN_LONG_SECONDS}
         for metric, limit in limits.items():
-            in_time = int(turn.seconds is not None and turn.seconds <= limit)
+            in_time = int(turn.elapsed is not None and turn.elapsed <= limit)
             if turn.owner is None:
                 ledger.credit_team(TEAM_OF_QUEUE[turn.chat.queue], "chat", metric, day, in_time, 1, 1)
             else:
@@ -1435,7 +1460,8 @@ def response_within(ledger: Ledger, found: list[Turn]) -> None:
 def reply_rate(ledger: Ledger, chats: list[Chat], segments: list[Segment]) -> None:
     """reply_rate of chats begun between 09:00 and 23:00, on the local date of their start.
 
-    * Agent: ended segments with a message of their owner / ended segments of chats with a customer message.
+    * Agent: ended segments with a message of their owner after the customer's first / ended segments of chats with a
+      customer message.
     * Team of the queue, and site: chats with a human reply / chats with a customer message, open ones too.
     """
     asked = {c.chat_id: c for c in chats if any(m.author is None for m in c.messages)}
@@ -1446,7 +1472,7 @@ def reply_rate(ledger: Ledger, chats: list[Chat], segments: list[Segment]) -> No
     for segment in segments:
         if segment.channel == "chat" and segment.conversation in asked:
             chat = asked[segment.conversation]
-            own = any(m.author == segment.agent and m.segment == segment.position for m in chat.messages)
+            own = any(m.author == segment.agent and m.segment == segment.position for m in chat.replies())
             ledger.add(("agent", segment.agent), "chat", "reply_rate", local_date(chat.started_at), int(own), 1, 1)
 
 
@@ -1807,7 +1833,7 @@ def recompute(samples: Path) -> list[Row]:
     segments = [*voice_segments(visits, hr.roster), *chat_segments(chats, hr.roster)]
 
     contacts = conversations(visits, chats)
-    found_turns = list(turns(chats, segments, hr.roster))
+    found_turns = list(turns(chats, segments, hr.duty()))
     invited = load_survey_legs(samples)
 
     conversations_handled(ledger, segments, contacts)
@@ -1824,7 +1850,7 @@ def recompute(samples: Path) -> list[Row]:
     ring_metrics(ledger, log, people, hr.roster)
     queue_metrics(ledger, queue_stays(visits, chats))
     first_responses(ledger, chats)
-    assignment_responses(ledger, chats, segments, hr.roster)
+    assignment_responses(ledger, chats, segments, hr.duty())
     avg_response_time(ledger, found_turns)
     response_within(ledger, found_turns)
     reply_rate(ledger, chats, segments)

@@ -22,8 +22,8 @@ from kefu.warehouse import Role, Warehouse
 from tests.e2e.support import by_url, configuration
 
 GATES = [
-    "agents_mapped", "critical_checks", "effective_weights_sum_to_100", "plan_approved", "quarantine_settled",
-    "reconciliation", "reliability_evaluated", "weights_sum_to_100",
+    "agents_mapped", "critical_checks", "effective_weights_sum_to_100", "pause_reasons_mapped", "plan_approved",
+    "quarantine_settled", "reconciliation", "reliability_evaluated", "weights_sum_to_100",
 ]  # fmt: skip
 
 
@@ -36,6 +36,7 @@ class Agent:
     grade: str | None = None
     amount_fen: int | None = 0
     team_key: str = "team_a"
+    held_fen: int = 0
 
 
 @dataclass
@@ -82,8 +83,8 @@ TABLES = [
     " composite_unadjusted numeric, interval_low numeric, interval_high numeric, grade text, status text,"
     " own_data_weight numeric, worked_share numeric, gates_zh text, gates_en text, period_mode text)",
     "create table {schema}.payment (period_id text, agent_key text, coefficient numeric, worked_share numeric,"
-    " base_fen bigint, bonus_fen bigint, piece_fen bigint, adjustment_fen bigint, pool_share numeric,"
-    " amount_fen bigint, check_min_wage boolean, reason_zh text, reason_en text)",
+    " base_fen bigint, bonus_fen bigint, piece_fen bigint, adjustment_fen bigint, held_fen bigint, pool_share numeric,"
+    " amount_fen bigint, needs_decision boolean, check_min_wage boolean, reason_zh text, reason_en text)",
     "create table {schema}.score_component (period_id text, plan_id text, plan_version integer, cohort_key text,"
     " agent_key text, metric_id text, metric_version integer, is_adjusted boolean, nominal_weight numeric,"
     " weight_factor numeric, effective_weight numeric, raw_value numeric, n bigint, scored_value numeric,"
@@ -103,9 +104,13 @@ def _insert(connection: psycopg.Connection, schema: str, scope: Scope, agent: Ag
         [scope.period_id, agent.agent_key, agent.team_key, *[agent.composite] * 5, agent.grade, status],
     )
     connection.execute(
-        f"insert into {schema}.payment values (%s, %s, 1.0, 1, 100000, %s, 0, 0, 1, %s, false, '按系数', 'as scored')"
-        .encode(),
-        [scope.period_id, agent.agent_key, agent.amount_fen, agent.amount_fen],
+        f"insert into {schema}.payment values (%s, %s, 1.0, 1, 100000, %s, 0, 0, %s, 1, %s, %s, false, '按系数',"
+        " 'as scored')".encode(),
+        [
+            scope.period_id, agent.agent_key,
+            None if agent.amount_fen is None else agent.amount_fen + agent.held_fen,
+            agent.held_fen, agent.amount_fen, agent.composite is None,
+        ],
     )  # fmt: skip
     for is_adjusted in (True, False):
         connection.execute(

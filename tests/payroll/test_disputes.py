@@ -32,7 +32,7 @@ def published(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> P
     """A real period whose dispute window runs from Wednesday 25 November to the end of 2 December."""
     platform = installation(
         settings, "t_disputes", tmp_path_factory.mktemp("disputes"),
-        [{"period_id": PERIOD, "mode": "real", "plan_ids": ["balanced_im"]}],
+        [{"period_id": PERIOD, "mode": "real", "end": "2026-11-16", "plan_ids": ["balanced_im"]}],
     )  # fmt: skip
     query(
         platform,
@@ -46,15 +46,16 @@ def published(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> P
     with pytest.MonkeyPatch.context() as patch, calculating(patch, Calculation(AGENTS)):
         cut(platform, PERIOD)
         calculate(platform, PERIOD)
-    step(platform, PERIOD, "review", CHECKER)
-    step(platform, PERIOD, "publish", CHECKER)
+        step(platform, PERIOD, "review", CHECKER)
+        step(platform, PERIOD, "publish", CHECKER)
     disputes.person(platform, APPROVER, "CS9001", CHECKER)
     return platform
 
 
 @pytest.fixture
-def platform(published: Platform, copy_of: Copy) -> Platform:
-    return copy_of(published, "t_disputes_copy")
+def platform(published: Platform, copy_of: Copy, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with calculating(monkeypatch, Calculation(AGENTS)):
+        yield copy_of(published, "t_disputes_copy")
 
 
 def reviewed_row(platform: Platform) -> int:
@@ -66,7 +67,7 @@ def excluded(platform: Platform) -> Any:
 
 
 def test_a_dispute_about_a_row_goes_through_every_state_and_takes_the_row_out(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: Platform,
 ) -> None:
     number = reviewed_row(platform)
     disputes.triage(platform, number, "complete")
@@ -88,9 +89,8 @@ def test_a_dispute_about_a_row_goes_through_every_state_and_takes_the_row_out(
     set_clock(platform, "2026-12-03T08:00:00Z")
     with pytest.raises(CloseRefused, match="it was calculated before these disputes were decided: 1"):
         step(platform, PERIOD, "approve", APPROVER)
-    with calculating(monkeypatch, Calculation(AGENTS)):
-        cut(platform, PERIOD, "dispute 1 was decided")
-        calculate(platform, PERIOD)
+    cut(platform, PERIOD, "dispute 1 was decided")
+    calculate(platform, PERIOD)
     step(platform, PERIOD, "review", CHECKER)
     step(platform, PERIOD, "publish", CHECKER)
     set_clock(platform, "2026-12-15T08:00:00Z")
@@ -146,6 +146,14 @@ def test_the_second_level_comes_once_is_decided_by_another_and_restores_the_row(
     assert (found["state"], found["level"], found["outcome"], found["is_open"]) == ("closed", 2, "upheld", False)
     with pytest.raises(CloseRefused, match="is in the state closed, and an appeal needs decision"):
         disputes.appeal(platform, number, "once more")
+
+
+def test_a_row_comes_back_only_by_the_dispute_that_took_it_out(platform: Platform) -> None:
+    for outcome in ("row_excluded", "upheld"):
+        number = reviewed_row(platform)
+        disputes.triage(platform, number, "complete")
+        disputes.decide(platform, number, outcome, "after listening to it")
+    assert excluded(platform) == [("review", "sheets:R1", True, APPROVER)]
 
 
 def test_an_appeal_comes_in_time(platform: Platform) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from kefu.payroll import Close, calculate, cut, export, status, step
+from kefu.payroll import Close, CloseRefused, calculate, cut, export, status, step
 from kefu.payroll.close import APPROVER, CHECKER
+from kefu.payroll.commands import approve_plan
 from kefu.pipeline.context import Platform, Scope
 from kefu.settings import Settings
 from kefu.warehouse import Role
@@ -69,6 +70,12 @@ def test_the_author_of_a_plan_does_not_approve_it(calculated: Platform) -> None:
     assert count(calculated, "cfg.plan_approval where plan_id = 'balanced_im'") == 0
 
 
+def test_the_command_says_so_without_a_stack_trace(calculated: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kefu.payroll.commands._platform", lambda: calculated)
+    with pytest.raises(CloseRefused, match=r"cannot be approved by the same login. Remedy: another person approves it"):
+        approve_plan("balanced_im", 1, Role.PLAN_AUTHOR)
+
+
 def test_a_plan_that_was_not_applied_is_not_approved(calculated: Platform) -> None:
     with pytest.raises(psycopg.errors.RaiseException, match="plan demo version 99 is not applied") as raised:
         change(calculated, "select cfg.approve_plan('demo', 99)", role=Role.PLAN_APPROVER)
@@ -86,6 +93,7 @@ def test_nobody_else_approves_or_takes_a_step(calculated: Platform, role: Role) 
         f"select payroll.record_export('{PERIOD}', 1, 'm', 's', 'k')",
         f"select payroll.waive('{PERIOD}', 'plan_approved_in_time', 'no reason')",
         "select payroll.decide_adjustment(1, true, 'no reason')",
+        f"select payroll.accept_fallback('{PERIOD}', 'CS1001', 'no reason')",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             change(calculated, statement, role=role)
@@ -162,6 +170,33 @@ def test_recording_runs_no_code_of_the_calculation_with_the_rights_of_the_owner(
     assert names <= {"kefu_transformer"}
 
 
+@pytest.mark.parametrize(
+    "trap",
+    [
+        "create index on {0}.score (composite) where {0}.passed()",
+        "create index on {0}.score ({0}.named(agent_key))",
+        "alter table {0}.score add constraint trap check ({0}.passed()) not valid",
+        "create table {0}.more () inherits ({0}.score)",
+        "alter table {0}.score enable row level security",
+        "create rule trap as on insert to {0}.score do also select 1",
+    ],
+)
+def test_planning_runs_no_code_of_the_calculation_either(calculated: Platform, trap: str) -> None:
+    """A predicate, an expression or a check is evaluated by whoever reads the table, before the first row."""
+    functions = (
+        f"create function {CALCULATION}.passed() returns boolean language sql immutable as 'select true'",
+        f"create function {CALCULATION}.named(text) returns text language sql immutable as 'select $1'",
+    )
+    with calculated.warehouse.connect(Role.OWNER) as connection:
+        connection.execute("set session authorization kefu_transformer")
+        for statement in (*functions, trap.format(CALCULATION)):
+            connection.execute(statement.encode())
+        connection.execute("set session authorization kefu_plan_author")
+        with pytest.raises(psycopg.errors.RaiseException, match="score is not a plain table"):
+            connection.execute(RECORD.encode())
+        connection.rollback()
+
+
 def test_a_demo_plan_does_not_close_a_real_period(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +241,7 @@ def test_what_is_closed_is_what_the_live_line_calculates(
             connection.execute("insert into stats.agent_estimate select * from moved")
 
     monkeypatch.setattr("kefu.payroll.close.run.calculate", copied)
+    monkeypatch.setattr("kefu.payroll.close.hand_out", lambda *_: None)  # the cards need more than what is copied
     cut(platform, PERIOD)
     calculate(platform, PERIOD)
     step(platform, PERIOD, "review", CHECKER)

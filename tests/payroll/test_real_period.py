@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import expectations.suites
-from kefu.payroll import CloseRefused, calculate, cut, export, step, waive
+from kefu.payroll import CloseRefused, accept_fallback, calculate, cut, export, handed_out, step, undecided, waive
 from kefu.payroll.close import APPROVER, CHECKER
 from kefu.pipeline.context import Platform
 from kefu.pipeline.ingest import ingest, prepare
@@ -43,7 +43,7 @@ def real(line: Line, copy_of: Copy, inbox: Path) -> Platform:
     platform = copy_of(line.platform, "t_real")
     config = platform.settings.kefu_config_dir
     [period] = yaml.safe_load((config / "periods.yml").read_text(encoding="utf-8"))
-    period |= {"period_id": PERIOD, "mode": "real", "plan_ids": ["balanced_im"]}
+    period |= {"period_id": PERIOD, "mode": "real", "as_of": "2026-11-29T23:00:00Z", "plan_ids": ["balanced_im"]}
     (config / "periods.yml").write_text(json.dumps([period], default=str), encoding="utf-8")
     before = f"    folder: {inbox_of(line.platform)}"
     replace(
@@ -52,7 +52,7 @@ def real(line: Line, copy_of: Copy, inbox: Path) -> Platform:
          "- source_id: inbox\n  version: 2\n  valid_from: 2026-01-02"},
     )  # fmt: skip
     assert prepare(platform) == ["source inbox version 2", f"period {PERIOD} version 1"]
-    set_clock(platform, "2026-11-25T08:00:00Z")
+    set_clock(platform, "2026-11-30T08:00:00Z")
     return platform
 
 
@@ -61,7 +61,7 @@ def load(platform: Platform, entity: str) -> None:
 
 
 def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
-    line: Line, real: Platform, inbox: Path, monkeypatch: pytest.MonkeyPatch
+    real: Platform, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Account 5 of the chat system belongs to nobody any more, a sheet is wrong, a suite is missing, nobody approved.
     (inbox / "identity-a.csv").write_text(f"{IDENTITY}chat,5,2026-01-01,CS1004,2026-01-02,2026-11-30\n")
@@ -108,30 +108,43 @@ def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
     calculate(real, PERIOD)
     step(real, PERIOD, "review", CHECKER)
     step(real, PERIOD, "publish", CHECKER)
-    set_clock(real, "2026-12-03T08:00:00Z")
+    set_clock(real, "2026-12-08T08:00:00Z")
+    few = ("CS1003", "CS1012")
+    waiting = r"have not both accepted .*: [^,]+ \(CS1003\), [^,]+ \(CS1012\)\. Remedy"
+    with pytest.raises(CloseRefused, match=waiting):
+        step(real, PERIOD, "approve", APPROVER)
+    for login in (CHECKER, APPROVER):
+        for agent in few:
+            accept_fallback(real, PERIOD, agent, "the neutral coefficient, as agreed", login)
+    assert undecided(real, PERIOD) is None
     step(real, PERIOD, "approve", APPROVER)
+    [pages] = (real.settings.kefu_data_dir / "reports").iterdir()
+    published = {path: path.read_bytes() for path in pages.rglob("*.html")}
+    assert len(published) >= 2 * 12
     step(real, PERIOD, "lock", APPROVER)
+    # The calculation is gone; whoever asks for the pages gets those that were published.
+    assert handed_out(real, PERIOD) == pages
+    assert {path: path.read_bytes() for path in pages.rglob("*.html")} == published
     sealed = export(real, PERIOD)
 
-    # Five agents have fewer than 50 of everything that is counted by events. What is left to judge them by weighs less
-    # than 60 of 100 points, so they get no composite; the other seven have 50 answered turns and more.
+    # Two agents have fewer than 30 conversations that were watched for a week. What is left to judge them by weighs
+    # less than 60 of 100 points, so they get no composite.
     assert sealed.row_count == 12
     found = query(
         real, "select agent_key, composite, composite_unadjusted, grade from payroll.snapshot"
         " where status = 'insufficient_evidence' and own_data_weight < 60 order by agent_key"
     )  # fmt: skip
-    few = ("CS1003", "CS1006", "CS1009", "CS1011", "CS1012")
     assert found == [(agent, None, None, None) for agent in few]
     others = query(
         real, "select agent_key from payroll.snapshot where status = 'published' and own_data_weight >= 60"
         " and composite is not null and grade is not null"
     )  # fmt: skip
-    turns = query(
-        line.platform, "select unit_key from wh_kpi.metric_value where metric_id = 'avg_response_time'"
-        " and unit_kind = 'agent' and channel = 'all' and period_kind = 'period' and n >= 50"
+    watched = query(
+        real, "select agent_key from payroll.snapshot_component where metric_id = 'fcr_repeat' and is_adjusted"
+        " and n >= 30"
     )  # fmt: skip
-    assert len(others) == 7
-    assert set(others) == set(turns)
+    assert len(others) == 10
+    assert set(others) == set(watched)
     assert sorted(path.name for path in sealed.folder.iterdir()) == [
         "appraisal.csv", "appraisal.xlsx", "chain.json", "manifest.json", "manifest.sig", "public_key.pem",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -40,7 +41,7 @@ AFTER = [
     Agent("CS1001", Decimal("85.03"), "A", 100_030),
     Agent("CS1002", Decimal("91.30"), "A", 150_099, "team_b"),
     Agent("CS1003", Decimal("71.40"), "B", 69_000, "team_b"),
-    Agent("CS1004", Decimal("80.50"), "B", 80_000),
+    Agent("CS1004", Decimal("80.50"), "B", 80_000, held_fen=7_000),
     Agent("CS1005", None, None, None),
     Agent("CS1006", Decimal("60.00"), "C", 5_000),
 ]
@@ -68,6 +69,18 @@ def restated(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> An
         step(platform, PERIOD, "lock", APPROVER)
         second = export(platform, PERIOD)
     return platform, first, between, second
+
+
+def test_the_lines_of_what_is_paid_add_up_also_where_money_is_held(
+    restated: tuple[Platform, Close, datetime, Close],
+) -> None:
+    [path] = restated[3].folder.glob("*_appraisal.csv")
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["amount_fen"]]
+    assert {row["agent_key"]: row["held_fen"] for row in rows if row["held_fen"] != "0"} == {"CS1004": "7000"}
+    for row in rows:
+        lines = sum(int(row[name] or 0) for name in ("bonus_fen", "piece_fen", "adjustment_fen"))
+        assert int(row["amount_fen"]) == lines - int(row["held_fen"])
 
 
 def test_golden_9_8_late_data_changes_a_grade_and_pays_one_line(
@@ -163,6 +176,57 @@ def test_somebody_who_left_still_gets_a_correction(
     )  # fmt: skip
     [(rows, amount)] = query(platform, f"select row_count, amount_fen from payroll.close where period_id = '{NEXT}'")
     assert (rows, amount) == (6, 399_840 + 5000)
+
+
+def restate_with(
+    platform: Platform, agents: list[Agent], monkeypatch: pytest.MonkeyPatch, reason: str = "the defect was corrected"
+) -> None:
+    with calculating(monkeypatch, Calculation(agents)):
+        restate(platform, PERIOD, "defect", reason)
+        cut(platform, PERIOD, "another record came in")
+        calculate(platform, PERIOD)
+        step(platform, PERIOD, "review", CHECKER)
+        step(platform, PERIOD, "approve", APPROVER)
+        step(platform, PERIOD, "lock", APPROVER)
+
+
+def test_a_later_version_corrects_what_was_really_paid(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What HR refused to take back is not paid a second time, and cents of several versions add up."""
+    days = {"period_id": PERIOD, "start": "2026-10-05", "end": "2026-10-31", "as_of": "2026-11-10T00:00:00Z"}
+    platform = installation(settings, "t_restated_twice", tmp_path, [days])
+
+    def paid(refused: int, drifting: int) -> list[Agent]:
+        return [
+            Agent("CS1001", Decimal("80.00"), "B", refused), Agent("CS1002", Decimal("80.00"), "B", drifting),
+        ]  # fmt: skip
+
+    lines = "select version, agent_key, delta_fen from payroll.adjustment order by adjustment_id"
+    with calculating(monkeypatch, Calculation(paid(10_000, 10_000))):
+        close_period(platform, PERIOD)
+    restate_with(platform, paid(8_000, 10_090), monkeypatch)
+    assert query(platform, lines) == [(2, "CS1001", -2_000)]
+    with pytest.raises(CloseRefused, match="these earlier corrections of it wait for HR: 1"):
+        restate_with(platform, paid(10_000, 10_180), monkeypatch, "it was right before")
+    decide_correction(platform, 1, False, "the agent could not know")
+    assert step(platform, PERIOD, "approve", APPROVER).state == "approved"
+    with calculating(monkeypatch, Calculation([])):
+        step(platform, PERIOD, "lock", APPROVER)
+    # CS1001 has the 100.00 already; CS1002 has 100.00 of 101.80.
+    assert query(platform, lines)[1:] == [(3, "CS1001", 0), (3, "CS1002", 180)]
+    restate_with(platform, paid(9_000, 10_180), monkeypatch)
+    assert query(platform, lines)[3:] == [(4, "CS1001", -1_000)]
+    decide_correction(platform, 4, False, "the agent could not know")
+    # What was refused is not asked for once more.
+    restate_with(platform, paid(9_000, 10_180), monkeypatch)
+    assert query(platform, lines)[4:] == []
+    # The reason of a line is why the period is restated, not why data was cut once more.
+    assert query(platform, "select distinct version, reason from payroll.adjustment order by version") == [
+        (2, "the defect was corrected"), (3, "it was right before"), (4, "the defect was corrected"),
+    ]  # fmt: skip
+    assert query(platform, "select count(distinct as_of) from payroll.close") == [(1,)]
+    assert query(platform, "select * from payroll.verify()") == []
 
 
 def test_an_open_or_forgotten_period_is_not_restated(

@@ -22,7 +22,7 @@ LOGINS = [role for role in Role if role is not Role.OWNER]
 HEADER = (
     "period_id,version,agent_key,team_key,plan_id,plan_version,definition_hash,data_cut,status,worked_share,composite,"
     "composite_before_gates,composite_unadjusted,grade,own_data_weight,coefficient,base_fen,bonus_fen,piece_fen,"
-    "adjustment_fen,pool_share,amount_fen,check_min_wage,row_hash"
+    "adjustment_fen,held_fen,pool_share,amount_fen,check_min_wage,row_hash"
 )
 
 

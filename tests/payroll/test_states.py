@@ -9,7 +9,20 @@ from typing import Any
 import psycopg
 import pytest
 
-from kefu.payroll import CloseRefused, acknowledge, calculate, close_period, cut, export, status, step, waive
+from kefu.payroll import (
+    CloseRefused,
+    accept_fallback,
+    acknowledge,
+    calculate,
+    close_period,
+    cut,
+    disputes,
+    export,
+    status,
+    step,
+    undecided,
+    waive,
+)
 from kefu.payroll.close import APPROVER, CHECKER, CLERK, MAKER
 from kefu.pipeline.context import Platform
 from kefu.settings import Settings
@@ -31,7 +44,7 @@ def configured(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
     """A demo period and a real one of the same days; the plan of the real one was approved before it began."""
     platform = installation(
         settings, "t_states", tmp_path_factory.mktemp("states"),
-        [{}, {"period_id": REAL, "mode": "real", "plan_ids": ["balanced_im"]}],
+        [{}, {"period_id": REAL, "mode": "real", "end": "2026-11-16", "plan_ids": ["balanced_im"]}],
     )  # fmt: skip
     query(
         platform,
@@ -65,8 +78,15 @@ def reach(platform: Platform, state: str, period: str = REAL) -> None:
             return
 
 
+def decide(platform: Platform) -> None:
+    """CS1003 has too little evidence: the manager and HR accept what the plan pays without a score."""
+    for login in (CHECKER, APPROVER):
+        accept_fallback(platform, REAL, "CS1003", "new in the team, paid as usual", login)
+
+
 def approve(platform: Platform, period: str) -> None:
     set_clock(platform, "2026-12-02T23:00:00Z")
+    decide(platform)
     step(platform, period, "approve", APPROVER)
 
 
@@ -164,16 +184,31 @@ def test_no_state_is_skipped(platform: Platform, state: str, name: Any, message:
 
 
 def test_the_cut_waits_for_late_ratings_and_names_everything_it_waits_for(settings: Settings, tmp_path: Path) -> None:
-    early = {"as_of": "2026-11-23T23:00:00Z", "period_id": REAL, "mode": "real", "plan_ids": ["balanced_im"]}
+    early = {
+        "as_of": "2026-11-18T23:00:00Z",
+        "period_id": REAL,
+        "mode": "real",
+        "end": "2026-11-16",
+        "plan_ids": ["balanced_im"],
+    }
     platform = installation(settings, "t_early", tmp_path, [early])
-    set_clock(platform, "2026-11-23T08:00:00Z")
+    set_clock(platform, "2026-11-18T08:00:00Z")
     with pytest.raises(CloseRefused) as refused:
         cut(platform, REAL)
     for problem in (
-        "earlier than 3 days after its end", "earlier than 72 hours after its end",
-        "it ends on 2026-11-21, and data is cut 3 days later", "which has not come yet",
+        "earlier than 8 days after its end", "earlier than 72 hours after its end",
+        "it ends on 2026-11-16, and data is cut 8 days later", "which has not come yet",
     ):  # fmt: skip
         assert problem in str(refused.value)
+    # Without first contact resolution within 7 days three days are enough, unless ratings come later.
+    change = (
+        "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body) select kind,"
+        " object_id, version + 1, 'x', valid_from, body - 'matures_in' from cfg.object_version where kind = 'metric'"
+        " and body ? 'matures_in'"
+    )
+    query(platform, change, Role.PLAN_AUTHOR)
+    with pytest.raises(CloseRefused, match=r"earlier than 3 days after its end.*data is cut 3 days later"):
+        cut(platform, REAL)
 
 
 def test_every_gate_that_fails_is_named_at_once(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,11 +234,63 @@ def test_every_gate_that_fails_is_named_at_once(platform: Platform, monkeypatch:
 
 def test_the_dispute_window_is_five_working_days(platform: Platform) -> None:
     reach(platform, "dispute_window")
+    decide(platform)
     set_clock(platform, "2026-12-02T22:59:00Z")
     with pytest.raises(CloseRefused, match=r"cannot be approved: its dispute window ends on 2026-12-02 23:00 UTC"):
         step(platform, REAL, "approve", APPROVER)
     set_clock(platform, "2026-12-02T23:00:00Z")
     assert step(platform, REAL, "approve", APPROVER).state == "approved"
+
+
+def test_pay_without_enough_evidence_is_accepted_by_a_manager_and_hr(platform: Platform) -> None:
+    """reliability.md 4.3: the fallback is never paid without a record of both."""
+    with pytest.raises(CloseRefused, match="is open, and a decision about a fallback needs it calculated or reviewed"):
+        accept_fallback(platform, REAL, "CS1003", "too early")
+    assert undecided(platform, REAL) is None
+    reach(platform, "dispute_window")
+    set_clock(platform, "2026-12-02T23:00:00Z")
+    refused = (
+        r"a manager and HR have not both accepted what these get without enough evidence: 姓名 \(CS1003\)\. Remedy: .*"
+        r"kefu period accept-fallback 2026_11_real"
+    )
+    assert undecided(platform, REAL) == "姓名 (CS1003)"
+    for login, message in (
+        (MAKER, "was calculated, cut by kefu_plan_author and cannot be decided about by the same login"),
+        (CLERK, r"may not call payroll\.accept_fallback"),
+    ):
+        with pytest.raises(CloseRefused, match=message):
+            accept_fallback(platform, REAL, "CS1003", "paid as usual", login)
+    with pytest.raises(CloseRefused, match="CS1001 needs no decision in period 2026_11_real"):
+        accept_fallback(platform, REAL, "CS1001", "paid as usual")
+    # The manager alone, or HR twice, is not enough.
+    for login in (CHECKER, CHECKER):
+        accept_fallback(platform, REAL, "CS1003", "paid as usual", login)
+    with pytest.raises(CloseRefused, match=refused):
+        step(platform, REAL, "approve", APPROVER)
+    accept_fallback(platform, REAL, "CS1003", "paid as usual", APPROVER)
+    assert undecided(platform, REAL) is None
+    assert query(platform, "select decided_by, is_hr, coefficient from payroll.fallback_decision order by 1, 2") == [
+        (APPROVER, True, 1), (CHECKER, False, 1), (CHECKER, False, 1),
+    ]  # fmt: skip
+    assert step(platform, REAL, "approve", APPROVER).state == "approved"
+    assert query(platform, "select * from payroll.verify()") == []
+
+
+def test_a_decision_holds_for_the_coefficient_it_was_about(platform: Platform) -> None:
+    reach(platform, "calculated")
+    decide(platform)
+    cut(platform, REAL, "late ratings arrived")
+    calculate(platform, REAL)
+    assert undecided(platform, REAL) is None
+    query(platform, f"update calc_{REAL}_v1.payment set coefficient = 0.9", Role.TRANSFORMER)
+    assert undecided(platform, REAL) == "姓名 (CS1003)"
+
+
+def test_nobody_decides_about_the_own_pay(platform: Platform) -> None:
+    reach(platform, "calculated")
+    disputes.person(platform, APPROVER, "CS1003", CHECKER)
+    with pytest.raises(CloseRefused, match="kefu_hr_approver cannot decide about the own pay"):
+        accept_fallback(platform, REAL, "CS1003", "paid as usual")
 
 
 def test_working_days_follow_the_default_calendar(platform: Platform) -> None:

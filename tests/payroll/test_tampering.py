@@ -16,7 +16,7 @@ import openpyxl
 import psycopg
 import pytest
 
-from kefu.payroll import Broken, Close, CloseRefused, broken, close_period, export, verify
+from kefu.payroll import Broken, Close, CloseRefused, broken, close_period, disputes, export, verify
 from kefu.payroll.delivery import fingerprint, sign
 from kefu.pipeline.context import Platform
 from kefu.settings import Settings
@@ -44,6 +44,19 @@ def delivered(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> I
             f" values ('csat_rate', 'demo_v1/agent', '{SECOND}', 1, 'a test')",
             Role.PLAN_APPROVER,
         )
+        query(
+            platform,
+            "insert into ops.reliability_waiver (metric_id, cohort_key, period_id, weight_factor, reason)"
+            f" values ('csat_rate', 'demo_v1/agent', '{SECOND}', 1, 'a test')",
+            Role.PLAN_AUTHOR,
+        )
+        query(platform, "insert into ops.reliability_waiver_approval (waiver_id) values (1)", Role.PLAN_APPROVER)
+        query(
+            platform,
+            "insert into ops.integrity_decision (period_id, agent_key, rule_id, metric_id, verdict, reason)"
+            f" values ('{SECOND}', 'CS1001', 'I1', 'csat_rate', 'confirmed', 'as a test shows')",
+        )
+        disputes.person(platform, Role.HR_APPROVER, "CS9001")
         yield platform, close_period(platform, SECOND)
 
 
@@ -132,6 +145,10 @@ EDITS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "an override": ("record", ["update ops.reliability_override set weight_factor = 0"]),
+    "a waiver of trust": ("record", ["update ops.reliability_waiver set weight_factor = 0"]),
+    "who approved a waiver of trust": ("record", ["update ops.reliability_waiver_approval set approved_by = 'x'"]),
+    "a decision about a finding": ("record", ["update ops.integrity_decision set verdict = 'dismissed'"]),
+    "whose login it is": ("record", ["update payroll.login_person set agent_key = 'CS9999'"]),
     "the signature that left the house": ("record", ["update payroll.export set signature = 'x'"]),
 }  # fmt: skip
 
@@ -183,8 +200,8 @@ def test_an_export_stops_before_a_file_is_written(delivered: tuple[Platform, Clo
 
 APPEND_ONLY = [
     "close", "snapshot", "snapshot_component", "snapshot_reliability", "snapshot_estimate", "transition", "export",
-    "audit", "waiver", "login_person", "dispute", "dispute_event", "adjustment", "adjustment_decision",
-    "adjustment_period",
+    "audit", "waiver", "fallback_decision", "login_person", "dispute", "dispute_event", "adjustment",
+    "adjustment_decision", "adjustment_period",
 ]  # fmt: skip
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from kefu.pipeline.context import UnknownPeriod
+from kefu.pipeline.context import Platform, UnknownPeriod
 from kefu.pipeline.metrics import explain
 from kefu.warehouse import WarehouseError
 from tests.e2e.support import Line
@@ -45,6 +46,16 @@ def test_an_explanation_shows_formula_numbers_and_rows(line: Line) -> None:
     part = found.parts[0]
     assert part.heading().startswith("numerator queue_abandoned = 47 (number of rows of queue_visit where outcome")
     assert (part.columns[0], part.row_count, len(part.rows)) == ("queue_visit_key", 47, 20)
+
+
+def test_a_definition_that_has_moved_on_explains_nothing_of_an_earlier_period(line: Line) -> None:
+    moved = Platform(line.platform.settings, line.platform.warehouse.database)
+    later = {"version": 2, "valid_from": date(2027, 1, 1), "numerator": ("queue_offered",)}
+    metrics = moved.catalogue.objects["metric"]
+    metrics["abandonment_rate"] = metrics["abandonment_rate"].model_copy(update=later)
+    found, expected = (explain(one, "abandonment_rate", ("site", "site")) for one in (moved, line.platform))
+    assert found.lines() == expected.lines()
+    assert found.parts == expected.parts
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,35 @@ def test_bonus_follows_knots_presence_and_pool(catalogue: Catalogue) -> None:
     assert sum(one.amount_fen or 0 for one in found) == 100_001
 
 
+def counting(made: Plan, direction: str) -> Plan:
+    body = made.model_dump(mode="json", by_alias=True)
+    curve = {"kind": "linear", "floor": 0, "target": 20} | (
+        {"floor": 20, "target": 0, "direction": "lower"} if direction == "lower" else {}
+    )
+    volume = next(entry for entry in body["metrics"] if entry["metric_id"] == VOLUME)
+    volume |= {"curve": curve, "min_n": 5}
+    return Plan.model_validate(body)
+
+
+def test_none_of_what_is_counted_is_zero_and_no_lack_of_data(catalogue: Catalogue) -> None:
+    """Invariant 15 from the first case on: a count of 0 has the weight of its metric, and least n is for ratios."""
+    before = plan({FRT: 80, VOLUME: 20})
+
+    def score(direction: str, count: int, *, closed: bool = True, is_measured: bool = True) -> Decimal | None:
+        made = counting(before, direction)
+        counted = Measured(
+            n=count, raw=Decimal(count), scored=Decimal(count) if closed else None, is_measured=is_measured
+        )
+        who = replace(person(scores={FRT: "80"}), metrics={FRT: measured("80"), VOLUME: counted})
+        return outcome(catalogue, made, who, before).composite
+
+    assert [score("higher", count) for count in (0, 1, 5, 20)] == [64, 65, 69, 84]
+    assert [score("lower", count) for count in (0, 1, 5, 20)] == [84, 83, 79, 64]
+    # Not measured, exempt, or no work of the team's as the close found: the weight is passed on.
+    assert {score(way, 0, is_measured=False) for way in ("higher", "lower")} == {80}
+    assert score("higher", 0, closed=False) == 80
+
+
 def test_without_a_score_the_last_composites_pay(catalogue: Catalogue) -> None:
     made = plan({FRT: 30, CSAT: 70}, pay={"base_fen": 100_000, "coef": [[60, 0], [80, 1]]})
     nobody = person(scores={FRT: "90", CSAT: "50"}, factors={CSAT: "0"})
@@ -188,6 +217,44 @@ def test_without_a_score_the_last_composites_pay(catalogue: Catalogue) -> None:
     assert outcome(catalogue, made, replace(nobody, earlier=Decimal("70.00"))).amount_fen == 50_000
     neutral = made.model_copy(update={"insufficient_evidence_fallback": "neutral_coefficient"})
     assert outcome(catalogue, neutral, replace(nobody, earlier=Decimal("70.00"))).amount_fen == 100_000
+
+
+@pytest.mark.parametrize(
+    ("gate", "scored", "by_mean", "neutral"),
+    [
+        # Coefficients of 91.20 points, of a mean of 75.00 and of nothing, straight from 0 at 60 to 1 at 80.
+        (None, "1", "0.75", "1"),
+        # The best C is 69.99.
+        ({"effect": "cap", "grade": "C"}, "0.4995", "0.4995", "0.4995"),
+        ({"effect": "cap", "value": "65"}, "0.25", "0.25", "0.25"),
+        ({"effect": "multiply", "value": "0.9"}, "1", "0.375", "0.9"),
+        ({"effect": "zero"}, "0", "0", "0"),
+        ({"effect": "cap", "grade": "S"}, "1", "0.75", "1"),
+    ],
+)
+def test_gates_hold_for_the_coefficient_and_for_what_stands_in_for_a_score(
+    catalogue: Catalogue, gate: dict[str, str] | None, scored: str, by_mean: str, neutral: str
+) -> None:
+    named = {"gate_id": "g", "fact_kind": "fact", "name": {"zh": "否", "en": "gate"}}
+    gates = [named | gate] if gate else []
+    pay = {"base_fen": 100_000, "coef": [[60, 0], [80, 1]]}
+    both = plan({FRT: 50, FCR: 50}, gates=gates, pay=pay)
+    caught = replace(person(scores={FRT: "91.2", FCR: "91.2"}), facts=(Fact("fact", DAY),))
+    assert outcome(catalogue, both, caught).coefficient == Decimal(scored)
+    thin = plan({FRT: 30, CSAT: 70}, gates=gates, pay=pay)
+    nobody = replace(person(scores={FRT: "90", CSAT: "50"}, factors={CSAT: "0"}), facts=(Fact("fact", DAY),))
+    assert outcome(catalogue, thin, replace(nobody, earlier=Decimal("75.00"))).coefficient == Decimal(by_mean)
+    assert outcome(catalogue, thin, nobody).coefficient == Decimal(neutral)
+
+
+def test_weight_without_a_metric_is_no_score_while_nobody_says_what_it_earns(catalogue: Catalogue) -> None:
+    """Unknown is not 0: somebody of two plans whose cohort has no score of its own to take the middle of."""
+    moved = replace(
+        person(scores={FRT: "90", CSAT: "50"}, factors={CSAT: "0"}),
+        share=Decimal("0.5"), other_points=Decimal(40), other_own_data=Decimal(50),
+    )  # fmt: skip
+    found = outcome(catalogue, plan({FRT: 30, CSAT: 70}), moved)
+    assert (found.own_data, found.status, found.composite) == (Decimal("72.5"), "insufficient_evidence", None)
 
 
 def test_who_was_there_too_little_stays_without_a_score(catalogue: Catalogue) -> None:
@@ -232,6 +299,70 @@ def test_a_stint_under_another_plan_keeps_its_points(catalogue: Catalogue) -> No
     moved = replace(person(), share=Decimal("0.6"), other_points=Decimal("36"), other_own_data=Decimal(40))
     found = outcome(catalogue, plan({FRT: 50, FCR: 50}), moved)
     assert (found.composite, found.own_data) == (Decimal("87.00"), Decimal(100))
+
+
+QUOTAS = {"S": "0", "A": "0.2", "B": "0.5", "C": "0", "D": "0.3"}
+
+
+def placed(scores: str, half_width: str = "0") -> list[Person]:
+    """People a, b, c ... with one score each, known to within as many points either way."""
+    found = []
+    for name, score in zip("abcdefghij", scores.split(), strict=False):
+        width = Decimal(half_width)
+        own = replace(measured(score), low=Decimal(score) - width, high=Decimal(score) + width, score_range=2 * width)
+        found.append(replace(person(name), metrics={FRT: own}))
+    return found
+
+
+def test_forced_grades_follow_seats_ties_and_intervals(catalogue: Catalogue) -> None:
+    """As the warehouse gives them (reliability.md 5.4): ties get the better grade, only clear distance the lowest."""
+    made = plan({FRT: 100}, forced_distribution={"quotas": QUOTAS, "min_cohort": 10})
+
+    def grades(people: list[Person]) -> str:
+        return "".join(one.grade or "-" for one in outcomes(catalogue, made, people))
+
+    spread = "99 98 90 89 88 87 86 60 59 58"
+    assert grades(placed(spread)) == "AABBBBBDDD"
+    # Two points either way do not reach those above, thirty do: then nobody is clearly the last.
+    assert grades(placed(spread, "2")) == "AABBBBBDDD"
+    assert grades(placed(spread, "30")) == "AABBBBBBBB"
+    assert grades(placed("99 98 98 89 88 87 86 60 59 58")) == "AAABBBBDDD"
+    assert grades(placed("80 " * 10)) == "AAAAAAAAAA"
+    # Fewer people than the plan asks for: by the score alone.
+    assert grades(placed(spread)[:9]) == "SSAAAAACD"
+
+
+def test_a_gate_lowers_a_forced_grade_and_money_follows_the_score(catalogue: Catalogue) -> None:
+    gate = {"gate_id": "g", "fact_kind": "fact", "effect": "cap", "grade": "C", "name": {"zh": "否", "en": "gate"}}
+    pay = {"base_fen": 100_000, "coef": [[60, 0], [100, 1]]}
+    made = plan({FRT: 100}, gates=[gate], pay=pay, forced_distribution={"quotas": QUOTAS, "min_cohort": 10})
+    people = placed("99 98 90 89 88 87 86 60 59 58")
+    people[0] = replace(people[0], facts=(Fact("fact", DAY),))
+    found = outcomes(catalogue, made, people)
+    assert [one.grade for one in found[:3]] == ["C", "A", "B"]
+    assert [one.amount_fen for one in found] == [
+        one.amount_fen for one in outcomes(catalogue, plan({FRT: 100}, gates=[gate], pay=pay), people)
+    ]
+
+
+def test_the_interval_of_a_composite_is_that_of_its_metrics(catalogue: Catalogue) -> None:
+    who = replace(
+        person(),
+        metrics={
+            FRT: replace(measured("80"), score_range=Decimal(12)),
+            FCR: replace(measured("70"), score_range=Decimal(16)),
+        },
+        share=Decimal("0.5"), other_points=Decimal(40), other_variance=Decimal(9), other_own_data=Decimal(50),
+    )  # fmt: skip
+    # Halves of 0.25 x 12 and 0.25 x 16 points, and 3 of the other stint: the root of 2.25 + 4 + 9.
+    assert outcome(catalogue, plan({FRT: 50, FCR: 50}), who).half_width == Decimal("15.25").sqrt()
+    body = plan({FRT: 50, FCR: 50}).model_dump(mode="json", by_alias=True)
+    body["metrics"][0]["curve"] = {"kind": "linear", "floor": 50, "target": 100}
+    known = replace(who.metrics[FRT], low=Decimal(74), high=Decimal(86))
+    who = replace(who, metrics={**who.metrics, FRT: known})
+    # The ends of the interval lie 24 points apart on the new curve: the root of 9 + 4 + 9.
+    steeper = outcome(catalogue, Plan.model_validate(body), who, plan({FRT: 50, FCR: 50}))
+    assert steeper.half_width == Decimal(22).sqrt()
 
 
 def test_order_of_people_changes_nothing(catalogue: Catalogue) -> None:

@@ -116,6 +116,29 @@ def test_money_follows_the_plan(platform: Platform) -> None:
     assert sum(pooled.cost(team)[1] for team in pooled.teams) == pooled.cost()[1]
 
 
+def test_forced_grades_are_simulated_with_the_intervals_of_the_close(platform: Platform) -> None:
+    """The half width of every closed composite is found again from its lines; grades then follow the quotas."""
+    body = body_of(platform, "demo")
+    body["forced_distribution"] = {"quotas": {"S": "0.1", "A": "0.2", "B": "0.4", "C": "0.2", "D": "0.1"}}
+    body["forced_distribution"]["min_cohort"] = 5
+    found = one(platform, Plan.model_validate(body))
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        closed = dict(
+            connection.execute(
+                "select agent_key, (interval_high - interval_low) / 2 from payroll.closed_score"
+                " where composite is not null"
+            ).fetchall()
+        )
+    scored = [change for change in found.changes if change.after.composite is not None]
+    assert {change.person.agent_key for change in scored} == set(closed)
+    for change in scored:
+        assert abs(change.after.half_width - closed[change.person.agent_key]) <= Decimal("0.01")
+    assert {change.points for change in scored} == {Decimal(0)}
+    best = sorted(scored, key=lambda change: -(change.after.composite or 0))
+    assert [change.after.grade for change in best[:2]] == ["S", "A"]
+    assert "SABCD".index(best[-1].after.grade or "") >= "SABCD".index(best[0].after.grade or "")
+
+
 def test_another_profile_takes_stored_values_of_metrics_the_old_plan_lacked(platform: Platform) -> None:
     found = one(platform, platform.catalogue.plans["balanced_im"])
     assert found.replaced.plan_id == "demo"

@@ -236,6 +236,13 @@ def test_selective_invitations_have_their_odds_ratio(level: str) -> None:
         cell = Counter((key in solved, key in invited) for key, agent in mine.items() if agent == row["subject"])
         ratio = (cell[True, True] / cell[True, False]) / (cell[False, True] / cell[False, False])
         assert ratio == pytest.approx(strength_of("selective_invitation", level), rel=0.25)
+        unsolved = [
+            s
+            for s in rows(world, "survey")
+            if s["agent_key"] == row["subject"] and s["channel"] != "chat"
+            if ("call" if s["channel"] == "voice" else "chat", s["contact_id"]) not in solved
+        ]
+        assert len(unsolved) >= 50, "enough of them where invitations are recorded"
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -285,8 +292,9 @@ def test_ratings_that_come_too_fast_or_are_about_something_else(level: str) -> N
     assert all(surveys[number]["value"] <= 2 for number in wrong)
 
 
-def test_all_maximum_at_full_strength_leaves_no_other_rating() -> None:
-    world = planted_world("high")
+@pytest.mark.parametrize("level", ["middle", "high"])
+def test_all_maximum_from_middle_strength_on_leaves_no_other_rating(level: str) -> None:
+    world = planted_world(level)
     others = {
         number
         for row in world.planted.to_pylist()

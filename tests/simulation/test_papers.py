@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatch
@@ -392,36 +393,45 @@ def test_blocks_are_counted_once_a_day_for_people_who_write() -> None:
 # --- tickets, forms and what is planted in them
 
 
-def returned() -> dict[tuple[str, str], bool]:
-    """By contact as a sheet names it: whether the customer came back on the issue within seven days."""
+def returned(matter: Mapping[int, Hashable]) -> dict[tuple[str, str], bool]:
+    """By contact as a sheet names it: whether the customer came back on the matter of its issue within 7 days."""
     named = call_uniqueids(operation().tables["call"].combine_chunks())
     of_call = dict(zip(named["call_id"].to_pylist(), named["uniqueid"].to_pylist(), strict=True))
     begun = defaultdict(list)
     ended: list[tuple[tuple[str, str], int, Any]] = []
     for call in rows("call"):
-        begun[call["issue_id"]].append(call["entered_at"])
+        begun[matter.get(call["issue_id"])].append(call["entered_at"])
         if call["direction"] == "inbound" and call["answered_at"] and call["ended_by"] != "transfer":
             ended.append(((SOURCES["voice"], of_call[call["call_id"]]), call["issue_id"], call["ended_at"]))
     for chat in rows("chat"):
-        begun[chat["issue_id"]].append(chat["started_at"])
+        begun[matter.get(chat["issue_id"])].append(chat["started_at"])
         if chat["closed_at"]:
             ended.append(((SOURCES[chat["channel"]], str(chat["chat_id"])), chat["issue_id"], chat["closed_at"]))
     week = timedelta(days=7)
-    return {contact: any(end < moment <= end + week for moment in begun[issue]) for contact, issue, end in ended}
+    return {
+        contact: any(end < moment <= end + week for moment in begun[matter[issue]]) for contact, issue, end in ended
+    }
 
 
-def test_tick_boxes_code_solved_fifty_points_more_often_when_the_customer_comes_back() -> None:
-    came_back = returned()
-    solved: dict[str, list[bool]] = defaultdict(list)
+def coded_solved(matter: Mapping[int, Hashable]) -> tuple[list[bool], list[bool]]:
+    """Whether tickets of contacts with a return are coded solved: of honest people, and of those who tick boxes."""
+    came_back, tickers = returned(matter), subjects("tick_box")
+    assert len(tickers) == 4
+    codes: dict[bool, list[bool]] = {False: [], True: []}
     for ticket in paper("ticket"):
         if ticket["close_code"] and came_back[ticket["contact_source_id"], ticket["contact_id"]]:
-            solved[ticket["employee_number"]].append(ticket["close_code"] == "solved")
-    tickers = subjects("tick_box")
-    cohort = [code for agent, codes in solved.items() if agent not in tickers for code in codes]
-    planted = [code for agent in tickers for code in solved[agent]]
-    assert len(tickers) == 4 and len(cohort) > 200
-    assert mean(cohort) == pytest.approx(0.15, abs=0.06)
-    assert mean(planted) - mean(cohort) == pytest.approx(0.5, abs=0.15)
+            codes[ticket["employee_number"] in tickers].append(ticket["close_code"] == "solved")
+    assert len(codes[False]) > 200
+    return codes[False], codes[True]
+
+
+def test_tick_boxes_code_solved_sixty_points_more_often_when_the_customer_comes_back() -> None:
+    honest, _ = coded_solved({row["issue_id"]: row["issue_id"] for row in rows("issue")})
+    assert mean(honest) == pytest.approx(0.15, abs=0.06)
+    # Records know the customer and the class only: of such returns some are about a new matter.
+    seen = {row["issue_id"]: (row["customer_id"], row["issue_class"]) for row in rows("issue")}
+    honest, ticked = coded_solved(seen)
+    assert mean(ticked) - mean(honest) == pytest.approx(0.6, abs=0.1)
 
 
 def test_tickets_are_audited_once_and_by_reviewers() -> None:

@@ -322,6 +322,7 @@ def test_attendance_counts_the_roster_without_leave_and_contradictions() -> None
             punch(2, "A1", 7200, 9 * 3600, day=1),       # two hours late: 7 of 8
             punch(3, "A2", 0, None),                     # no clock-out: left out
             punch(4, "A2", 0, 17 * 3600, day=1),         # seventeen hours: left out
+            punch(5, "A1", 7200, 10800, day=1),          # an hour of it again
         ],
         leave=[
             {"agent_key": "A1", "start_date": date(2026, 10, 7), "end_date": date(2026, 10, 7), "status": "approved"},

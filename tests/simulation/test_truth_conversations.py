@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
+from kefu.simulation.configuration import SOURCES
 from kefu.simulation.truth import Facts, metric_values
 from kefu.simulation.truth.spans import common, total, union, without
 from kefu.simulation.world import World
@@ -145,6 +148,21 @@ def test_whispers_of_others_and_what_comes_after_the_end() -> None:
     assert values(made, "messages_received_customer")["A2"] == (2, None, 2)
 
 
+def test_what_came_to_the_wrong_queue_is_nobody_s_transfer() -> None:
+    wrong = {"contact_source_id": SOURCES["chat"], "contact_id": "2", "label": "misrouted", "labelled_by": "A1"}
+    made = world(
+        papers={"contact_label": [wrong]},
+        chat=[chat(n, 0, 10, 300, agent_key="A3") for n in (1, 2)],
+        chat_segment=[
+            row for n in (1, 2) for row in (segment(n, 1, "A2", 10, 100, "transfer"), segment(n, 2, "A3", 100, 300))
+        ],
+        message=[row for n in (1, 2) for row in talk(n, (0, "v"), (20, "A2"), (100, "transferred"), (150, "A3"))],
+    )
+    assert values(made, "transfer_out_rate") == {
+        "A2": (1, 1, 1), "A3": (0, 2, 2), "orders": (1, 1, 1), "delivery": (0, 2, 2), "site": (1, 3, 3),
+    }  # fmt: skip
+
+
 def test_talk_time_leaves_out_impossible_calls() -> None:
     made = world(call=[call(1, 0, 10, 110), call(2, 200, 200, 200 + 14400), call(3, 20000, 20000, 20000 + 14401)])
     assert values(made, "talk_time_total")["A1"] == (100 + 14400, None, 2)
@@ -244,6 +262,21 @@ def test_turns_are_answered_in_time_late_or_never() -> None:
     assert {row["n"] for row in early if (row["unit_key"], row["period_kind"]) == ("A2", "month")} == {4}
 
 
+def test_a_day_of_leave_is_no_duty_and_the_customer_waits_all_the_same() -> None:
+    # A2 works nine hours a day from 09:00 and is on leave on the 6th: asked a minute before the end of the 5th,
+    # answered a minute into the 7th. The answer of the day of leave is outside the roster.
+    end, away = 9 * 3600, date(2026, 10, 6)
+    made = world(
+        shift=[shift("A2", day) for day in range(3)],
+        leave=[{"agent_key": "A2", "start_date": away, "end_date": away, "status": "approved"}],
+        chat=[chat(1, end - 60, end - 60, 3 * 86400), chat(2, 86400, 86400, 86400 + 700)],
+        chat_segment=[segment(1, 1, "A2", end - 60, 3 * 86400), segment(2, 1, "A2", 86400, 86400 + 700)],
+        message=[*talk(1, (end - 60, "v"), (2 * 86400 + 60, "A2")), *talk(2, (86400, "v"), (86400 + 600, "A2"))],
+    )  # fmt: skip
+    assert values(made, "avg_response_time")["A2"] == (60 + 60 + 600, 2, 2)
+    assert values(made, "response_within_180s_rate")["A2"] == (0, 2, 2)
+
+
 def test_an_answer_after_a_closing_is_another_turn() -> None:
     made = world(
         chat=[chat(1, 0, 10, 900, channel="desk", reopened_at=at(600))],
@@ -299,6 +332,19 @@ def test_replies_are_counted_by_segment_for_agents_and_by_chat_for_teams() -> No
     assert values(made, "reply_rate") == {"A2": (0, 2, 2), "A3": (1, 1, 1), "orders": (1, 3, 3), "site": (1, 3, 3)}
     # What only the bot was asked is nobody's unanswered turn.
     assert values(made, "response_within_threshold_rate")["orders"] == (0, 2, 2)
+
+
+def test_who_writes_first_has_answered_nothing() -> None:
+    made = world(
+        chat=[chat(n, 0, 0, 300) for n in (1, 2)],
+        chat_segment=[segment(n, 1, "A2", 0, 300) for n in (1, 2)],
+        message=[*talk(1, (5, "A2"), (5, "v"), (25, "A2")), *talk(2, (5, "A2"), (10, "v"))],
+    )
+    assert values(made, "first_response_time")["site"] == (1, 2, 2)
+    assert values(made, "customer_first_response_time")["site"] == (20, 1, 1)
+    assert values(made, "reply_rate") == {"A2": (1, 2, 2), "orders": (1, 2, 2), "site": (1, 2, 2)}
+    # A session lasts from the first word of a person, whoever wrote first.
+    assert values(made, "avg_session_duration")["A2"] == (2 * 295, 2, 2)
 
 
 def slow(*seconds: int) -> World:

@@ -212,6 +212,20 @@ def test_who_comes_back_within_a_week_was_not_helped() -> None:
     assert made.values("repeat_contact_rate")["site"] == (3, 8, 8)
 
 
+def test_the_week_begins_with_the_last_word_and_what_we_open_is_no_return() -> None:
+    # Nobody closes the first chat; its last word is said after 300 s, and the customer is back on the second day.
+    made = Made().talk(1, 0, channel="chat").talk(2, 0, channel="chat", day=1)
+    made.tables["chat"][0] |= {"closed_at": None, "closed_by": None}
+    made.tables["chat_segment"][0] |= {"ended_at": None, "ended_how": None}
+    assert made.values("fcr_repeat")["site"] == (1, 2, 2)
+    # We write to the customer of the third, who answers: at the desk that is no return, on the website it is one.
+    for channel, solved in (("desk", 2), ("chat", 1)):
+        made = Made().talk(3, 0).talk(4, 0, channel=channel, day=1)
+        question = next(row for row in made.tables["message"] if row["chat_id"] == 4)
+        question |= {"message_id": 100}
+        assert made.values("fcr_repeat")["site"] == (solved, 2, 2)
+
+
 def test_another_subject_is_no_return_but_an_unknown_one_is() -> None:
     made = Made()
     for customer, (first, second) in enumerate([("refund", "promotion"), ("refund", "refund"), ("refund", None)], 1):
@@ -265,6 +279,19 @@ def ticket(number: int, code: str | None, contact: int | None = None, opened: fl
         "ticket_id": f"T{number}", "employee_number": "A1", "issue_class": "refund", "opened_at": at(opened),
         "close_code": code,
     } | more  # fmt: skip
+
+
+def test_a_ticket_after_the_clocks_says_nothing_yet() -> None:
+    made = Made().talk(1, 0).talk(2, 0, customer=2)
+    ticket = {"employee_number": "A1", "close_code": "solved"}
+    made.sheet(
+        "ticket",
+        desk(1) | ticket | {"ticket_id": "1", "opened_at": at(300), "closed_at": at(400)},
+        desk(2) | ticket | {"ticket_id": "2", "opened_at": at(300), "closed_at": at(401)},
+        desk(1) | ticket | {"ticket_id": "3", "opened_at": at(401), "close_code": "unsolved"},
+    )
+    assert made.values("resolution_rate", as_of=at(400))["site"] == (1, 1, 1)
+    assert made.values("resolution_rate", as_of=at(401))["site"] == (1, 2, 2)
 
 
 def test_the_last_ticket_says_whether_it_is_solved() -> None:
@@ -835,10 +862,10 @@ def test_enquiries_convert_on_the_same_day_or_the_next() -> None:
     midnight = 15 * HOUR
     made = enquired(*((n, 0, n, "A1") for n in range(1, 7)))
     made.sheet(
-        "order", order(1, 300, 1), order(2, 299, 2), order(3, midnight + DAY - 1, 3), order(4, midnight + DAY, 4),
+        "order", order(1, 20, 1), order(2, 19, 2), order(3, midnight + DAY - 1, 3), order(4, midnight + DAY, 4),
         order(5, None, 5), order(6, 400, 6), order(7, 500, 6),
     )  # fmt: skip
-    # The second paid before the end of the talk: that is after the sale. The fourth paid too late by a second.
+    # The second paid before the first answer: that is after the sale. The fourth paid too late by a second.
     assert made.values("inquiry_conversion_rate")["A1"] == (3, 5, 5)
     assert made.values("attributed_sales")["A1"] == (4 * 10000, None, 4)
     assert made.values("attributed_sales", "2026-10-06")["A1"] == (10000, None, 1)
@@ -846,12 +873,12 @@ def test_enquiries_convert_on_the_same_day_or_the_next() -> None:
 
 def test_who_bought_in_the_last_three_weeks_does_not_enquire() -> None:
     made = enquired((1, 0, 1, "A1"), (2, 0, 2, "A1"), (3, 0, 3, "A1"))
-    made.sheet("order", order(1, 300 - 21 * DAY, 1), order(2, 299 - 21 * DAY, 2), order(3, 400, 1))
+    made.sheet("order", order(1, -21 * DAY, 1), order(2, -21 * DAY - 1, 2), order(3, 400, 1))
     made.talk(4, 0, customer=4)
     # The first one bought on the 14th of September and buys again: something new.
     assert made.values("inquiry_conversion_rate")["A1"] == (1, 3, 3)
     assert made.values("attributed_sales")["A1"] == (10000, None, 1)
-    made = enquired((1, 0, 1, "A1"), (2, 0, 2, "A1")).sheet("order", order(1, 300 - 21 * DAY, 1))
+    made = enquired((1, 0, 1, "A1"), (2, 0, 2, "A1")).sheet("order", order(1, -21 * DAY, 1))
     assert made.values("inquiry_conversion_rate")["A1"] == (0, 1, 1)
     assert made.values("attributed_sales") == {}
 
@@ -865,6 +892,30 @@ def test_the_last_one_before_the_payment_gets_the_sale_else_the_last_of_the_day(
         "A1": (1, 1, 1), "A3": (1, 2, 2), "orders": (1, 1, 1), "delivery": (1, 2, 2), "site": (2, 3, 3),
     }  # fmt: skip
     assert made.values("inquiry_conversion_rate", as_of=at(15 * HOUR + DAY - 1)) == {}
+
+
+def test_who_pays_while_the_chat_goes_on_is_of_who_spoke_last() -> None:
+    # A1 answers after 20 s and passes the chat on in the middle, A3 writes after 170 s. Only the rule ends 1.
+    made = Made()
+    for number, paid in ((1, 169), (2, 170)):
+        made.talk(number, 0, customer=number, then="A3").label(number, issue_class="promotion")
+        made.sheet("order", order(number, paid, number))
+    made.tables["chat"][0] |= {"closed_at": None, "closed_by": None}
+    made.tables["chat_segment"][1] |= {"ended_at": None, "ended_how": None}
+    assert made.values("inquiry_conversion_rate", "2026-10-05") == {
+        "A1": (1, 1, 1), "A3": (1, 1, 1), "orders": (1, 1, 1), "delivery": (1, 1, 1), "site": (2, 2, 2),
+    }  # fmt: skip
+    assert made.values("attributed_sales")["A1"] == (10000, None, 1)
+
+
+def test_who_gives_everything_back_is_not_converted() -> None:
+    back = {"refunded_amount": 100.0, "refunded_at": at(DAY)}
+    made = enquired(*((n, 0, n, "A1") for n in range(1, 5)))
+    made.sheet(
+        "order", order(1, 400, 1, **back), order(2, 400, 2, **back | {"refunded_amount": 99.99}),
+        order(3, 400, 3, **back), order(4, 500, 3), order(5, 400, 4, **back | {"refunded_at": at(60 * DAY)}),
+    )  # fmt: skip
+    assert made.values("inquiry_conversion_rate")["A1"] == (3, 4, 4)
 
 
 def test_refunds_count_on_their_own_day_and_buyers_once() -> None:

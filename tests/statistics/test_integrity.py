@@ -97,6 +97,19 @@ def test_tick_boxes_need_a_fifth_and_three_standard_errors() -> None:
     assert not rule_of("I6")(counts, LIMITS, "I6", "resolution_rate").within.any()
 
 
+def test_a_small_ratio_of_many_cases_hides_no_large_one_of_few() -> None:
+    counts = evidence(rating_count=[1.0])
+    counts.has_offers = True
+    counts.offers = {0: {"wait": [[3000, 1000, 2000, 1100]], "solved": [[60, 20, 25, 35]]}}
+    assert 1 < mantel_haenszel(np.array([[3000, 1000, 2000, 1100]]))[0] < LIMITS.offer_or
+    found = rule_of("I2")(counts, LIMITS, "I2", "csat_rate")
+    assert found.within.tolist() == [True] and found.shown_en == ["solved: 4.20"]
+    # Where nothing is beyond a limit the least probable is shown.
+    counts.offers[0]["solved"] = [[6, 2, 3, 4]]
+    found = rule_of("I2")(counts, LIMITS, "I2", "csat_rate")
+    assert found.within.tolist() == [False] and found.shown_en == ["soon served: 1.65"]
+
+
 def test_a_share_is_measured_by_the_others() -> None:
     share = share_of_others(np.array([10, 0, 5]), np.array([10, 10, 10]), np.array(["a", "a", "b"], np.str_))
     assert share[:2] == pytest.approx([0.5 / 11, 10.5 / 11])

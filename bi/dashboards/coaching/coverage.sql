@@ -14,8 +14,7 @@ left join pub_kpi.team on decline_coverage.team_key = team.team_key
 left join lateral (
     select
         metric_definition.name_zh,
-        metric_definition.name_en,
-        metric_definition.unit
+        metric_definition.name_en
     from pub_kpi.metric_definition
     where metric_definition.metric_id = decline_coverage.metric_id
     order by metric_definition.version desc

@@ -22,8 +22,7 @@ left join pub_kpi.team on common_issue.team_key = team.team_key
 left join lateral (
     select
         metric_definition.name_zh,
-        metric_definition.name_en,
-        metric_definition.unit
+        metric_definition.name_en
     from pub_kpi.metric_definition
     where metric_definition.metric_id = common_issue.metric_id
     order by metric_definition.version desc

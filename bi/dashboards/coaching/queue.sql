@@ -1,7 +1,7 @@
 -- One row per agent and metric whose decline is confirmed or slow.
 select
     coaching_queue.agent_key,
-    coalesce(person.agent_name, coaching_queue.agent_key) as agent_name,
+    coalesce(agent.agent_name, coaching_queue.agent_key) as agent_name,
     coalesce(team.name_zh, coaching_queue.team_key) as team_name_zh,
     coalesce(team.name_en, coaching_queue.team_key) as team_name_en,
     coalesce(named.name_zh, coaching_queue.metric_id) as metric_name_zh,
@@ -28,11 +28,7 @@ select
     coaching_queue.rows_command
 from pub_kpi.coaching_queue
 left join pub_kpi.team on coaching_queue.team_key = team.team_key
-left join lateral (
-    select min(agent.agent_name) as agent_name
-    from pub_kpi.agent
-    where agent.agent_key = coaching_queue.agent_key
-) as person on true
+left join pub_kpi.agent on coaching_queue.agent_key = agent.agent_key
 left join lateral (
     select
         metric_definition.name_zh,

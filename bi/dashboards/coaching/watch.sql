@@ -1,7 +1,7 @@
 -- One row per agent and metric that is only watched: for the lead, nothing is done.
 select
     decline_signal.agent_key,
-    coalesce(person.agent_name, decline_signal.agent_key) as agent_name,
+    coalesce(agent.agent_name, decline_signal.agent_key) as agent_name,
     coalesce(team.name_zh, decline_signal.team_key) as team_name_zh,
     coalesce(team.name_en, decline_signal.team_key) as team_name_en,
     coalesce(named.name_zh, decline_signal.metric_id) as metric_name_zh,
@@ -13,16 +13,11 @@ select
     decline_signal.words_en
 from pub_kpi.decline_signal
 left join pub_kpi.team on decline_signal.team_key = team.team_key
-left join lateral (
-    select min(agent.agent_name) as agent_name
-    from pub_kpi.agent
-    where agent.agent_key = decline_signal.agent_key
-) as person on true
+left join pub_kpi.agent on decline_signal.agent_key = agent.agent_key
 left join lateral (
     select
         metric_definition.name_zh,
-        metric_definition.name_en,
-        metric_definition.unit
+        metric_definition.name_en
     from pub_kpi.metric_definition
     where metric_definition.metric_id = decline_signal.metric_id
     order by metric_definition.version desc

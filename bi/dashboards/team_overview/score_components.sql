@@ -1,4 +1,4 @@
--- One row per agent and metric of the plan: how each point of the composite came about. Points add up to it.
+-- One row per agent and metric of the plan: how each point came about. Points add up to the score before gates.
 with period as (
     select metric_value.period_id
     from pub_kpi.metric_value
@@ -26,7 +26,7 @@ select
     score_component.curve_score,
     score_component.nominal_weight,
     score_component.weight_factor,
-    score_component.effective_weight,
+    score_component.shown_weight,
     score_component.points,
     score_component.reason_zh,
     score_component.reason_en

@@ -17,6 +17,7 @@ select
     team.name_en as team_name_en,
     score.plan_id || ' v' || score.plan_version as plan,
     score.composite,
+    score.composite_before_gates,
     score.composite_unadjusted,
     score.interval_low,
     score.interval_high,
@@ -24,6 +25,8 @@ select
     2 as decimals,
     score.grade,
     score.status,
+    case when score.status <> 'published' then score.status_zh end as why_zh,
+    case when score.status <> 'published' then score.status_en end as why_en,
     score.own_data_weight
 from period
 inner join pub_appraisal.score on period.period_id = score.period_id

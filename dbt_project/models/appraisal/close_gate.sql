@@ -62,6 +62,18 @@ totals as (
 
 ),
 
+pauses as (
+
+    select
+        reason,
+        state = 'unmapped' as is_unmapped,
+        sum(state_seconds) as pause_seconds
+    from {{ ref('fct_agent_state') }}
+    where business_date between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date
+    group by reason, state
+
+),
+
 gates as (
 
     select
@@ -166,6 +178,17 @@ gates as (
             || count(*) filter (where source_value is null) || ' without a total of the source'
         ) as detail_en
     from totals
+
+    union all
+
+    -- reliability.md 6.3: what a pause was for decides occupancy and adherence.
+    select
+        'pause_reasons_mapped' as gate,
+        coalesce(sum(pause_seconds) filter (where is_unmapped) <= 0.01 * sum(pause_seconds), true) as is_passed,
+        '未映射的暂停原因不得超过暂停时长的1%' as detail_zh,
+        'pause reasons that are not mapped are at most 1 % of the time of pauses: '
+        || coalesce(string_agg(reason, ', ' order by reason) filter (where is_unmapped), 'all are mapped') as detail_en
+    from pauses
 
 )
 

@@ -129,7 +129,9 @@ select
         judged.name_zh || case judged.effect
             when 'zero' then '：总分归零'
             when 'cap'
-                then '：' || coalesce('总分不高于 ' || judged.limit_value, '等级不高于 ' || judged.limit_grade)
+                then '：' || coalesce(
+                    '总分不高于 ' || judged.limit_value, '等级不高于 ' || judged.limit_grade || '，系数按该等级的最高分取'
+                )
             when 'multiply' then '：总分乘以 ' || judged.limit_value
             when 'hold' then '：暂缓发放'
             when 'bonus' then '：加 ' || coalesce(judged.points, 0) || ' 分'
@@ -150,7 +152,9 @@ select
                 then
                     ': '
                     || coalesce(
-                        'the score is at most ' || judged.limit_value, 'the grade is at most ' || judged.limit_grade
+                        'the score is at most ' || judged.limit_value,
+                        'the grade is at most ' || judged.limit_grade
+                        || ', and the coefficient that of its highest score'
                     )
             when 'multiply' then ': the score is multiplied by ' || judged.limit_value
             when 'hold' then ': the pay is held'

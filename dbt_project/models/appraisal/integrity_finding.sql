@@ -56,13 +56,16 @@ judged as (
         rules.description_en,
         rules.needs_zh,
         rules.needs_en,
+        rules.also_metric_ids,
         decisions.verdict,
         decisions.reason,
         decisions.decided_by,
         case
+            -- What a person decided about the period stands until a person decides otherwise: q depends on everybody
+            -- else and on late data, and a finding that goes with it would free weight.
+            when decisions.verdict is not null then decisions.verdict
             when results.state <> 'tested' then results.state
             when not results.is_flagged then 'clear'
-            when decisions.verdict is not null then decisions.verdict
             when rules.is_signal_only and supported.agent_key is null then 'clear'
             else 'suspected'
         end as finding_state
@@ -87,6 +90,7 @@ select
     agent_key,
     rule_id,
     metric_id,
+    also_metric_ids,
     finding_state as state,
     n,
     observed,
@@ -103,7 +107,10 @@ select
                     '：同组可比较的人不足' || (details ->> 'needed_others') || '人',
                     '：样本' || n || '，至少需要' || (details ->> 'needed')
                 )
-        when 'confirmed' then rule_name_zh || '：' || decided_by || '已确认：' || reason
+        when 'confirmed'
+            then
+                rule_name_zh || '：' || decided_by || '已确认：' || reason
+                || case when state = 'tested' and is_flagged then '' else '（现有数据已不再提示，决定仍有效）' end
         when 'dismissed' then rule_name_zh || '：' || decided_by || '已排除：' || reason
         when 'suspected' then rule_name_zh || '：' || description_zh || '（' || (details ->> 'shown_zh') || '）'
         else
@@ -119,7 +126,13 @@ select
                     ': fewer than ' || (details ->> 'needed_others') || ' others to compare with',
                     ': ' || n || ' cases, at least ' || (details ->> 'needed') || ' needed'
                 )
-        when 'confirmed' then rule_name_en || ': confirmed by ' || decided_by || ': ' || reason
+        when 'confirmed'
+            then
+                rule_name_en || ': confirmed by ' || decided_by || ': ' || reason
+                || case
+                    when state = 'tested' and is_flagged then ''
+                    else ' (the data no longer raise it, the decision stands)'
+                end
         when 'dismissed' then rule_name_en || ': dismissed by ' || decided_by || ': ' || reason
         when 'suspected' then rule_name_en || ': ' || description_en || ' (' || (details ->> 'shown_en') || ')'
         else

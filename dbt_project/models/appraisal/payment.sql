@@ -245,7 +245,6 @@ rated as (
         scores.plan_id,
         scores.team_key,
         scores.status,
-        scores.composite,
         scores.worked_share,
         bases.base_fen,
         plans.pool_budget_fen,
@@ -255,21 +254,18 @@ rated as (
         piece_lines.reason_zh as piece_zh,
         piece_lines.reason_en as piece_en,
         adjustments.adjustment_fen,
-        earlier.mean_composite,
+        scores.composite as own_composite,
+        case when plans.insufficient_evidence_fallback = 'last_composites' then earlier.mean_composite end
+            as mean_composite,
         earlier.closed_count,
+        scores.highest_score,
+        scores.score_factor,
         curves.xs,
         curves.ys,
         coalesce(suspected.suspected_share, 0) as suspected_share,
         open_gates.agent_key is not null as has_open_gate,
         held_gates.agent_key is not null as has_held_gate,
-        scores.status = 'insufficient_evidence' as needs_decision,
-        case
-            when scores.composite is not null then scores.composite
-            when
-                scores.status = 'insufficient_evidence'
-                and plans.insufficient_evidence_fallback = 'last_composites'
-                then earlier.mean_composite
-        end as coefficient_score
+        scores.status = 'insufficient_evidence' as needs_decision
     from scores
     inner join plans
         on scores.plan_id = plans.plan_id
@@ -292,31 +288,59 @@ rated as (
 
 ),
 
-placed as (
+-- A score has gone through its gates, of which only a capped grade still limits the coefficient; the mean that stands
+-- in for a score has gone through none.
+gated as (
 
     select
         *,
-        width_bucket(coefficient_score, xs) as knot
+        case
+            when own_composite is not null then least(own_composite, highest_score)
+            when needs_decision and mean_composite is not null
+                then least(round(mean_composite * coalesce(score_factor, 1), 2), highest_score)
+        end as coefficient_score
     from rated
 
 ),
 
+placed as (
+
+    select
+        *,
+        coalesce(coefficient_score, highest_score) as read_at,
+        width_bucket(coalesce(coefficient_score, highest_score), xs) as knot
+    from gated
+
+),
+
+curved as (
+
+    select
+        *,
+        case
+            when knot = 0 then ys[1]
+            when knot = cardinality(xs) then ys[knot]
+            else round(
+                ys[knot]
+                + (ys[knot + 1] - ys[knot]) * (read_at - xs[knot]) * {{ one() }}
+                / (xs[knot + 1] - xs[knot]), 10
+            )
+        end as coefficient_of_score
+    from placed
+
+),
+
+-- Without any score the gates act on the neutral coefficient: at most that of the highest score they leave.
 multiplied as (
 
     select
         *,
         case
             when not has_pay_rules or status in ('withheld', 'too_little_time') then null
-            when coefficient_score is null then 1
-            when knot = 0 then ys[1]
-            when knot = cardinality(xs) then ys[knot]
-            else round(
-                ys[knot]
-                + (ys[knot + 1] - ys[knot]) * (coefficient_score - xs[knot]) * {{ one() }}
-                / (xs[knot + 1] - xs[knot]), 10
-            )
+            when coefficient_score is null then least(coalesce(score_factor, 1), coefficient_of_score)
+            else coefficient_of_score
         end as coefficient
-    from placed
+    from curved
 
 ),
 
@@ -461,11 +485,19 @@ select
             when held.status = 'withheld' then '暂不给分，金额待定'
             when held.status = 'too_little_time'
                 then '出勤工时仅 ' || round(100 * held.worked_share, 1) || '%，无综合得分与系数，仅导出出勤比例'
-            when held.needs_decision and held.coefficient_score is not null
+            when held.needs_decision and held.mean_composite is not null
                 then
-                    '证据不足：取最近 ' || held.closed_count || ' 个已锁定周期均分 ' || held.coefficient_score
+                    '证据不足：取最近 ' || held.closed_count || ' 个已锁定周期均分 ' || held.mean_composite
                     || '，须有主管与人事的决定记录'
             when held.needs_decision then '证据不足：取中性系数 1.00，须有主管与人事的决定记录'
+        end,
+        case
+            when held.own_composite > held.coefficient_score
+                then '等级受限：系数按该等级的最高分 ' || held.coefficient_score || ' 取'
+            when held.needs_decision and held.coefficient_score <> held.mean_composite
+                then '一票否决同样适用：系数按 ' || held.coefficient_score || ' 分取'
+            when held.needs_decision and held.mean_composite is null and held.coefficient < 1
+                then '一票否决同样适用于中性系数'
         end,
         case
             when held.coefficient is not null and held.own_bonus_fen is not null
@@ -492,12 +524,22 @@ select
                 then
                     'only ' || round(100 * held.worked_share, 1)
                     || ' % of the hours, so no composite and no coefficient; the share is exported'
-            when held.needs_decision and held.coefficient_score is not null
+            when held.needs_decision and held.mean_composite is not null
                 then
-                    'insufficient evidence: mean ' || held.coefficient_score || ' of the last ' || held.closed_count
+                    'insufficient evidence: mean ' || held.mean_composite || ' of the last ' || held.closed_count
                     || ' locked composites, needs a decision record of manager and HR'
             when held.needs_decision
                 then 'insufficient evidence: neutral coefficient 1.00, needs a decision record of manager and HR'
+        end,
+        case
+            when held.own_composite > held.coefficient_score
+                then
+                    'the grade is capped: the coefficient is read at ' || held.coefficient_score
+                    || ', the highest score of that grade'
+            when held.needs_decision and held.coefficient_score <> held.mean_composite
+                then 'gates hold here too: the coefficient is read at ' || held.coefficient_score
+            when held.needs_decision and held.mean_composite is null and held.coefficient < 1
+                then 'gates hold for the neutral coefficient too'
         end,
         case
             when held.coefficient is not null and held.own_bonus_fen is not null

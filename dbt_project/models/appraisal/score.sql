@@ -60,13 +60,17 @@ grades as (
         plan_id,
         grade_name,
         least_score,
-        row_number() over (partition by plan_id order by least_score desc nulls last) as grade_rank
+        -- The last score before the next better grade; the best grade has no end.
+        lag(least_score) over by_score - power(0.1, publish_places) as highest_score,
+        row_number() over by_score as grade_rank
     from (
         select
             plans.plan_id,
             grade.name as grade_name,
-            grade.limit_text::numeric as least_score
+            grade.limit_text::numeric as least_score,
+            defaults.publish_places
         from plans
+        cross join defaults
         cross join lateral jsonb_each_text(plans.grades) as grade (name, limit_text)
 
         union all
@@ -74,10 +78,12 @@ grades as (
         select
             plans.plan_id,
             defaults.lowest_grade as grade_name,
-            null as least_score
+            null as least_score,
+            defaults.publish_places
         from plans
         cross join defaults
     ) as listed
+    window by_score as (partition by plan_id order by least_score desc nulls last)
 
 ),
 
@@ -100,7 +106,9 @@ totals as (
                 )
             ) filter (where components.is_adjusted)
         ), 0) as standard_error,
-        bool_or(components.finding = 'suspected') as is_suspected
+        bool_or(components.finding = 'suspected') as is_suspected,
+        bool_or(components.metric_id = 'neutral' and components.curve_score is null)
+        filter (where components.is_adjusted) as is_neutral_unknown
     from components
     cross join defaults
     group by components.agent_key
@@ -136,6 +144,14 @@ gated as (
             end
         ) filter (where effects.state = 'applied') as composite,
         max(grades.grade_rank) filter (where effects.state = 'applied' and effects.effect = 'cap') as best_rank,
+        min(
+            case effects.effect
+                when 'zero' then 0
+                when 'cap' then least(effects.limit_value, grades.highest_score)
+            end
+        ) filter (where effects.state = 'applied') as highest_score,
+        min(effects.limit_value) filter (where effects.state = 'applied' and effects.effect = 'multiply')
+            as score_factor,
         bool_or(effects.effect = 'hold' and effects.state = 'applied') as is_held,
         bool_or(effects.state = 'unverified') as is_unverified,
         string_agg(effects.reason_zh, '；' order by effects.business_date, effects.fact_key, effects.gate_id)
@@ -172,6 +188,8 @@ stated as (
         totals.own_data_weight,
         totals.standard_error,
         gated.best_rank,
+        gated.highest_score,
+        gated.score_factor,
         gated.gates_zh,
         gated.gates_en,
         coalesce(totals.is_suspected, false) as is_suspected,
@@ -179,7 +197,7 @@ stated as (
         case
             when stints.is_unevaluated then 'withheld'
             when agents.is_too_little_time then 'too_little_time'
-            when totals.own_data_weight < stints.min_own_data then 'insufficient_evidence'
+            when totals.own_data_weight < stints.min_own_data or totals.is_neutral_unknown then 'insufficient_evidence'
             when totals.is_suspected or gated.is_held or gated.is_unverified then 'under_review'
             else 'published'
         end as status
@@ -396,6 +414,8 @@ select
     round(graded.own_data_weight, 2)::numeric as own_data_weight,
     graded.worked_share::numeric as worked_share,
     graded.stint_count::integer as stint_count,
+    round(graded.highest_score, graded.publish_places)::numeric as highest_score,
+    graded.score_factor::numeric as score_factor,
     graded.gates_zh::text as gates_zh,
     graded.gates_en::text as gates_en,
     case

@@ -42,7 +42,8 @@ weighted as (
         plans.min_own_data,
         weights.weight_variant,
         weights.effective_weight,
-        coalesce(scored.n, 0) > 0 and scored.na_reason is null as has_own_rows
+        -- A subjective metric without rows is scored at the cohort's mean; a count of 0 is the agent's own.
+        scored.na_reason is null and (coalesce(scored.n, 0) > 0 or scored.metric_type <> 'subjective') as has_own_rows
     from scored
     inner join plans
         on scored.plan_id = plans.plan_id
@@ -96,7 +97,8 @@ neutral as (
 
 ),
 
--- No-benefit rule (reliability.md 4.4). least() leaves out what an objective metric does not have: other rows.
+-- No-benefit rule (reliability.md 4.4). least() leaves out what an objective metric does not have: other rows. Points
+-- drawn from the cohort alone are what the metric earned without the finding: they limit it too.
 flagged as (
 
     select
@@ -107,7 +109,8 @@ flagged as (
         case
             when weighted.has_own_rows
                 then least(weighted.curve_score, weighted.all_rows_score, weighted.cohort_median_score)
-            else least(weighted.all_rows_score, weighted.cohort_low_score, own.other_score)
+            else
+                least(weighted.curve_score, weighted.all_rows_score, weighted.cohort_low_score, own.other_score)
         end as least_score
     from weighted
     inner join own
@@ -128,7 +131,8 @@ compared as (
         flagged.agent_key,
         sum(flagged.effective_weight * flagged.least_score) as kept_total,
         max(adjusted.neutral_weight * coalesce(neutral.neutral_score, 0)) as adjusted_neutral,
-        max(unflagged.own_total + unflagged.neutral_weight * coalesce(neutral.neutral_score, 0)) as unflagged_total,
+        max(coalesce(unflagged.own_total, 0) + unflagged.neutral_weight * coalesce(neutral.neutral_score, 0))
+            as unflagged_total,
         bool_or(same.effective_weight <> flagged.effective_weight) as differs
     from flagged
     inner join own as adjusted
@@ -377,8 +381,15 @@ components as (
         null as finding,
         false as has_own_data,
         null::numeric as curve_score_range,
-        '无处可放的权重，按群体中位数计' as reason_zh,
-        'weight without a metric, scored at the cohort median' as reason_en
+        case
+            when neutral.neutral_score is null then '无处可放的权重，群体中无人有足够的自有数据，无法计分'
+            else '无处可放的权重，按群体中位数计'
+        end as reason_zh,
+        case
+            when neutral.neutral_score is null
+                then 'weight without a metric, and nobody of the cohort has enough own data to score it by'
+            else 'weight without a metric, scored at the cohort median'
+        end as reason_en
     from own
     left join neutral
         on

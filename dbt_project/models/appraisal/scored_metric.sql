@@ -21,17 +21,54 @@ agents as (
 
 ),
 
+assigned_days as (
+
+    select * from {{ ref('int_plan_agent_day') }}
+
+),
+
+exempt_days as (
+
+    select * from {{ ref('exempt_day') }}
+    where unit_kind in ('agent', 'all')
+
+),
+
 -- The days of people who changed plans, each with the plan it is scored by.
 plan_days as (
 
     select
-        assigned.agent_key,
-        assigned.plan_id,
-        assigned.business_date
-    from {{ ref('int_plan_agent_day') }} as assigned
+        assigned_days.agent_key,
+        assigned_days.plan_id,
+        assigned_days.business_date
+    from assigned_days
     inner join agents
-        on assigned.agent_key = agents.agent_key and assigned.plan_id = agents.plan_id
+        on assigned_days.agent_key = agents.agent_key and assigned_days.plan_id = agents.plan_id
     where agents.stint_count > 1
+
+),
+
+-- A day without a record has no row in the metric that could say it was exempt. Who was exempt on every day of work has
+-- no count of 0.
+exempted as (
+
+    select
+        assigned_days.agent_key,
+        assigned_days.plan_id,
+        plan_metrics.metric_id
+    from assigned_days
+    inner join plan_metrics
+        on assigned_days.plan_id = plan_metrics.plan_id
+    left join exempt_days
+        on
+            plan_metrics.metric_id = exempt_days.metric_id
+            and assigned_days.business_date = exempt_days.business_date
+            and exempt_days.unit_key in (assigned_days.agent_key, 'all')
+    where
+        assigned_days.in_scope_seconds > 0
+        or (assigned_days.is_working_day and assigned_days.is_employed and not assigned_days.is_on_leave)
+    group by assigned_days.agent_key, assigned_days.plan_id, plan_metrics.metric_id
+    having bool_and(exempt_days.metric_id is not null)
 
 ),
 
@@ -111,17 +148,24 @@ reliability as (
 
 ),
 
+-- Conduct that one rule finds moves several metrics: what it speaks against is not only what it was tested on.
 findings as (
 
     select
-        agent_key,
-        metric_id,
-        case when bool_or(state = 'confirmed') then 'confirmed' else 'suspected' end as finding,
-        string_agg(reason_zh, '；' order by rule_id) as finding_zh,
-        string_agg(reason_en, '; ' order by rule_id) as finding_en
-    from {{ ref('integrity_finding') }}
-    where state in ('confirmed', 'suspected')
-    group by agent_key, metric_id
+        found.agent_key,
+        affected.metric_id,
+        case when bool_or(found.state = 'confirmed') then 'confirmed' else 'suspected' end as finding,
+        string_agg(found.reason_zh, '；' order by found.rule_id, found.metric_id) as finding_zh,
+        string_agg(found.reason_en, '; ' order by found.rule_id, found.metric_id) as finding_en
+    from {{ ref('integrity_finding') }} as found
+    cross join
+        lateral (
+            select found.metric_id
+            union
+            select jsonb_array_elements_text(found.also_metric_ids)
+        ) as affected
+    where found.state in ('confirmed', 'suspected')
+    group by found.agent_key, affected.metric_id
 
 ),
 
@@ -176,6 +220,8 @@ measured as (
         agents.agent_key,
         agents.team_key,
         agents.cohort_key,
+        agents.weight_team_key,
+        agents.worked_share,
         agents.stint_share,
         plan_metrics.metric_id,
         value_rows.metric_version,
@@ -204,7 +250,7 @@ measured as (
         or (plan_metrics.metric_id = 'exam_score' and coalesce(exams.is_on_long_leave, false)) as is_on_long_leave,
         plan_metrics.metric_id = 'exam_score' and coalesce(exams.is_missed, false) as is_missed_exam,
         value_rows.null_reason,
-        case
+        exempted.metric_id is not null or case
             when stint_values.metric_id is not null then stint_values.is_exempt
             else value_rows.null_reason = 'exempt'
         end as is_exempt,
@@ -214,12 +260,13 @@ measured as (
         end as n,
         case
             when agents.stint_count = 1 or additive.metric_id is null or metrics.kind = 'last' then value_rows.numerator
-            else stint_values.numerator
+            -- What is measured and has no record on these days is 0.
+            when value_rows.numerator is not null then coalesce(stint_values.numerator, 0)
         end as numerator,
         case
             when agents.stint_count = 1 or additive.metric_id is null or metrics.kind = 'last'
                 then value_rows.denominator
-            else stint_values.denominator
+            when value_rows.denominator is not null then coalesce(stint_values.denominator, 0)
         end as denominator,
         -- A count is compared with the target of the hours it was made in: of the stint, or of the whole period.
         case
@@ -272,6 +319,11 @@ measured as (
             agents.agent_key = stint_values.agent_key
             and agents.plan_id = stint_values.plan_id
             and plan_metrics.metric_id = stint_values.metric_id
+    left join exempted
+        on
+            agents.agent_key = exempted.agent_key
+            and agents.plan_id = exempted.plan_id
+            and plan_metrics.metric_id = exempted.metric_id
     left join estimates
         on
             agents.period_id = estimates.period_id
@@ -317,6 +369,14 @@ valued as (
             when is_exempt then 'exempt'
             when coalesce(n, 0) = 0 and is_on_long_leave then 'long_leave'
             when metric_type = 'subjective' and shrunk_value is not null and estimate_mode <> 'suppress' then null
+            -- None of what is counted is a 0 and no lack of data, the best there is of faults. Work that nobody of the
+            -- team has is not theirs.
+            when
+                metric_type <> 'subjective'
+                and kind in ('sum', 'excess', 'last')
+                and numerator is not null
+                and (n > 0 or (worked_share > 0 and (is_falling or max(n) over of_team > 0)))
+                then null
             when coalesce(n, 0) = 0 and (metric_type <> 'subjective' or shrunk_value is null) then 'not_applicable'
             when coalesce(n, 0) < min_n then 'below_min_n'
         end as own_na_reason,
@@ -329,6 +389,7 @@ valued as (
             else cohort_factor
         end as own_factor
     from measured
+    window of_team as (partition by cohort_key, weight_team_key, metric_id)
 
 ),
 

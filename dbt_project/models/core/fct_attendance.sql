@@ -38,23 +38,14 @@ attended as (
             ),
             false
         ) as is_contradicted,
-        coalesce(
-            sum(
-                greatest(
-                    extract(
-                        epoch from least(punches.out_at, shifts.shift_end)
-                        - greatest(punches.in_at, shifts.shift_start)
-                    ),
-                    0
-                )
-            ) filter (where punches.out_at is not null),
-            0
-        ) as overlap_seconds
+        -- Two systems may know of the same hours, and somebody may clock in twice: they were attended once.
+        range_agg(tstzrange(punches.in_at, punches.out_at)) filter (where punches.out_at > punches.in_at)
+        * tstzmultirange(tstzrange(shifts.shift_start, shifts.shift_end)) as attended_ranges
     from shifts
     cross join site
     left join punches
         on shifts.agent_key = punches.agent_key and shifts.shift_date = punches.attendance_date
-    group by shifts.agent_key, shifts.shift_date
+    group by shifts.agent_key, shifts.shift_date, shifts.shift_start, shifts.shift_end
 
 ),
 
@@ -92,7 +83,8 @@ select
     and required.is_over as is_counted,
     required.required_seconds,
     case
-        when not attended.is_contradicted then least(attended.overlap_seconds, required.required_seconds)::bigint
+        when not attended.is_contradicted
+            then least({{ covered_seconds('attended.attended_ranges') }}, required.required_seconds)
     end as attended_seconds,
     attended.punch_count,
     -- With half a day of leave nobody can tell from the shift when the other half begins.

@@ -73,7 +73,7 @@ timed as (
         conversations.*,
         conversations.source_id || ':' || conversations.conversation_id as conversation_key,
         extract(
-            epoch from conversations.first_human_reply_at - conversations.first_customer_message_at
+            epoch from conversations.first_answer_at - conversations.first_customer_message_at
         )::bigint as customer_response_seconds,
         extract(
             epoch from conversations.visitor_left_at - conversations.entered_at
@@ -97,6 +97,7 @@ select
     timed.closed_by,
     coalesce(timed.closed_by in ('system', 'stale'), false) as is_auto_closed,
     timed.visitor_left_at,
+    coalesce(timed.first_customer_message_at, segments.accepted_at) as asked_at,
     timed.first_human_reply_at,
     coalesce(segments.segment_count, 0) as segment_count,
     coalesce(segments.effective_segment_count, 0) as effective_segment_count,
@@ -104,7 +105,7 @@ select
     coalesce(segments.effective_segment_count, 0) > 0 as is_effective,
     timed.first_customer_message_at is not null
     and not (
-        timed.first_human_reply_at is null
+        timed.first_answer_at is null
         and coalesce(timed.left_after_seconds < parameters.short_abandon_seconds, false)
     )
     and (
@@ -117,10 +118,10 @@ select
         else timed.customer_response_seconds
     end as customer_response_seconds,
     case
-        when timed.first_customer_message_at is not null and timed.first_human_reply_at is not null
+        when timed.first_customer_message_at is not null and timed.first_answer_at is not null
             then greatest(
                 extract(
-                    epoch from timed.first_human_reply_at - case parameters.frt_clock_start
+                    epoch from timed.first_answer_at - case parameters.frt_clock_start
                         when 'message' then timed.first_customer_message_at
                         when 'conversation' then timed.started_at
                         when 'accept' then greatest(timed.first_customer_message_at, segments.accepted_at)
@@ -131,10 +132,10 @@ select
             )
     end as first_response_seconds,
     timed.first_customer_message_at is not null as has_customer_message,
-    timed.first_human_reply_at is not null as is_replied,
+    timed.first_answer_at is not null as is_replied,
     timed.first_customer_message_at is not null
     or coalesce(parameters.bot_counts = 'counted' and timed.has_bot_question, false) as is_reply_expected,
-    timed.first_human_reply_at is not null
+    timed.first_answer_at is not null
     or coalesce(parameters.bot_counts = 'counted' and timed.has_bot_question, false) as is_reply_given,
     timed.has_bot,
     timed.is_bot_only,

@@ -19,18 +19,13 @@ orders as (
 
 ),
 
-outcomes as (
+customers as (
 
     select
-        outcomes.conversation_key,
-        outcomes.customer_key,
-        outcomes.agent_key,
-        outcomes.team_key,
-        outcomes.ended_at,
-        {{ local_date('outcomes.ended_at', 'site') }} as local_date
-    from {{ ref('fct_outcome') }} as outcomes
+        customers.*,
+        {{ local_date('customers.asked_at', 'site') }} as asked_date
+    from {{ ref('int_served_customer') }} as customers
     cross join {{ ref('stg_cfg__site') }} as site
-    where outcomes.customer_key is not null
 
 ),
 
@@ -41,12 +36,14 @@ bought as (
         enquiries.enquiry_kind,
         enquiries.customer_key,
         enquiries.enquiry_date,
-        bool_or(orders.paid_at < enquiries.first_ended_at) as has_order_before,
-        min(orders.paid_at) filter (where orders.paid_at >= enquiries.first_ended_at) as paid_at,
+        bool_or(orders.paid_at < enquiries.first_served_at) as has_order_before,
+        min(orders.paid_at) filter (where orders.paid_at >= enquiries.first_served_at) as paid_at,
         (
             array_agg(orders.order_key order by orders.paid_at, orders.order_key)
-            filter (where orders.paid_at >= enquiries.first_ended_at)
-        )[1] as order_key
+            filter (where orders.paid_at >= enquiries.first_served_at)
+        )[1] as order_key,
+        bool_and(coalesce(orders.refunded_fen >= orders.amount_fen, false))
+        filter (where orders.paid_at >= enquiries.first_served_at) as is_refunded
     from enquiries
     inner join orders
         on
@@ -64,7 +61,8 @@ judged as (
         enquiries.enquiry_kind,
         enquiries.customer_key,
         enquiries.enquiry_date,
-        enquiries.first_ended_at,
+        enquiries.first_asked_at,
+        enquiries.first_served_at,
         enquiries.conversation_count,
         enquiries.window_days,
         enquiries.window_end,
@@ -72,7 +70,7 @@ judged as (
         bought.paid_at,
         bought.paid_at is not null as is_converted,
         coalesce(bought.has_order_before, false) and bought.paid_at is null as is_after_sales,
-        bought.paid_at is not null and coalesce(orders.refunded_fen >= orders.amount_fen, false) as is_refunded,
+        coalesce(bought.is_refunded, false) as is_refunded,
         enquiries.window_end <= '{{ var("as_of") }}'::timestamptz as is_matured
     from enquiries
     left join bought
@@ -80,8 +78,6 @@ judged as (
             enquiries.enquiry_kind = bought.enquiry_kind
             and enquiries.customer_key = bought.customer_key
             and enquiries.enquiry_date = bought.enquiry_date
-    left join orders
-        on bought.order_key = orders.order_key
 
 ),
 
@@ -91,32 +87,31 @@ served as (
         judged.enquiry_kind,
         judged.customer_key,
         judged.enquiry_date,
-        outcomes.conversation_key,
-        outcomes.agent_key,
-        outcomes.team_key,
+        customers.conversation_key,
+        customers.agent_key,
+        customers.team_key,
         coalesce(parameters.order_credit, 'last_human') as order_credit,
         row_number() over (
             partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date
-            order by outcomes.ended_at desc, outcomes.conversation_key desc
+            order by customers.served_at desc, customers.conversation_key desc, customers.segment_number desc
         ) as last_rank,
         row_number() over (
             partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date
-            order by outcomes.ended_at, outcomes.conversation_key
+            order by customers.served_at, customers.conversation_key, customers.segment_number
         ) as first_rank,
         row_number() over (
-            partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date, outcomes.agent_key
-            order by outcomes.ended_at desc, outcomes.conversation_key desc
+            partition by judged.enquiry_kind, judged.customer_key, judged.enquiry_date, customers.agent_key
+            order by customers.served_at desc, customers.conversation_key desc, customers.segment_number desc
         ) as agent_rank
     from judged
     inner join parameters
         on judged.enquiry_date between parameters.valid_from and parameters.valid_to
-    inner join outcomes
+    inner join customers
         on
-            judged.customer_key = outcomes.customer_key
-            and outcomes.local_date between judged.enquiry_date and judged.enquiry_date + judged.window_days
+            judged.customer_key = customers.customer_key
             and case
-                when judged.is_converted then judged.paid_at >= outcomes.ended_at
-                else judged.enquiry_date = outcomes.local_date
+                when judged.is_converted then customers.served_at between judged.first_served_at and judged.paid_at
+                else judged.enquiry_date = customers.asked_date
             end
 
 ),
@@ -142,7 +137,7 @@ select
     credited.agent_key,
     credited.team_key,
     trim_scale({{ equal_part('1::numeric', 'credited') }}) as credit_share,
-    judged.first_ended_at,
+    judged.first_asked_at,
     judged.conversation_count,
     judged.window_end,
     judged.is_after_sales,

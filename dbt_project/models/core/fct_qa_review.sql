@@ -39,9 +39,47 @@ defaults as (
 
 disputed as (
 
-    select row_key
+    select
+        row_key,
+        is_rescored
     from {{ ref('int_row_exclusion') }}
     where row_kind = 'review'
+
+),
+
+-- Contacts of which a dispute had the score given again, blind: the last such score by somebody else takes the place of
+-- the disputed one, on its day.
+rescored as (
+
+    select
+        reviews.conversation_key,
+        reviews.agent_key,
+        min(reviews.reviewed_at) as disputed_at,
+        array_agg(reviews.reviewer_key) as disputed_reviewers
+    from reviews
+    inner join disputed
+        on reviews.source_id || ':' || reviews.review_id = disputed.row_key and disputed.is_rescored
+    group by reviews.conversation_key, reviews.agent_key
+
+),
+
+replacements as (
+
+    select
+        reviews.source_id,
+        reviews.review_id,
+        rescored.disputed_at,
+        row_number() over (
+            partition by reviews.conversation_key, reviews.agent_key
+            order by reviews.reviewed_at desc, reviews.source_id asc, reviews.review_id asc
+        ) as recency
+    from reviews
+    inner join rescored
+        on
+            reviews.conversation_key = rescored.conversation_key
+            and reviews.agent_key = rescored.agent_key
+            and reviews.reviewer_key <> all(rescored.disputed_reviewers)
+    where reviews.is_blind
 
 ),
 
@@ -49,10 +87,17 @@ dated as (
 
     select
         reviews.*,
-        {{ local_date('reviews.reviewed_at', 'site') }} as business_date,
+        replacements.review_id is not null as is_replacement,
+        {{ local_date('coalesce(replacements.disputed_at, reviews.reviewed_at)', 'site') }} as business_date,
+        {{ local_date('reviews.reviewed_at', 'site') }} as review_date,
         {{ local_date('reviews.contact_at', 'site') }} as contact_date
     from reviews
     cross join site
+    left join replacements
+        on
+            reviews.source_id = replacements.source_id
+            and reviews.review_id = replacements.review_id
+            and replacements.recency = 1
 
 ),
 
@@ -96,7 +141,7 @@ checked as (
                     dated.form_version <> (
                         select forms.form_version
                         from forms
-                        where forms.valid_from <= dated.business_date
+                        where forms.valid_from <= dated.review_date
                         order by forms.valid_from desc
                         limit 1
                     )
@@ -135,13 +180,13 @@ select
     ruled.form_version,
     ruled.contact_at,
     ruled.reviewed_at,
-    ruled.is_blind,
+    ruled.is_blind and not ruled.is_replacement as is_blind,
     ruled.is_fatal,
     case when ruled.is_fatal then 0 else ruled.score end as review_score,
     ruled.exclusion_rule,
     ruled.defects,
     -- A blind second opinion measures the reviewers, not the agent.
-    ruled.exclusion_rule is null and not ruled.is_blind as is_valid_for_score,
+    ruled.exclusion_rule is null and (not ruled.is_blind or ruled.is_replacement) as is_valid_for_score,
     ruled.business_date
 from ruled
 left join teams

@@ -63,9 +63,10 @@ labels as (
     select
         conversation_key,
         bool_or(label = 'personalized') as is_personalized,
-        bool_or(label = 'high_value') as is_high_value
+        bool_or(label = 'high_value') as is_high_value,
+        bool_or(label = 'misrouted') as is_misrouted
     from {{ ref('int_contact_label') }}
-    where label in ('personalized', 'high_value')
+    where label in ('personalized', 'high_value', 'misrouted')
     group by conversation_key
 
 ),
@@ -96,6 +97,7 @@ credited as (
         segments.talk_seconds,
         segments.hold_seconds,
         segments.first_own_message_at,
+        segments.has_own_reply,
         segments.customer_message_count,
         segments.agent_message_count,
         segments.active_seconds,
@@ -135,6 +137,7 @@ select
     credited.ended_at,
     credited.is_transfer,
     credited.transfer_kind,
+    coalesce(credited.is_transfer and labels.is_misrouted, false) as is_misrouted,
     credited.is_effective,
     credited.talk_seconds,
     credited.hold_seconds,
@@ -146,6 +149,8 @@ select
         parameters.hours_mode is distinct from 'window'
         or ({{ in_service_window('credited.conversation_started_at', 'site', 'parameters') }})
     ) as is_response_due,
+    credited.first_own_message_at,
+    credited.has_own_reply as is_replied,
     case
         when credited.first_own_message_at is not null
             then (

@@ -5,14 +5,6 @@ with segments as (
 
     select * from {{ ref('fct_segment') }}
 
-),
-
-misrouted as (
-
-    select conversation_key
-    from {{ ref('int_contact_label') }}
-    where label = 'misrouted'
-
 )
 
 select
@@ -24,7 +16,7 @@ select
     given.transfer_kind,
     taken.agent_key as to_agent_key,
     taken.team_key as to_team_key,
-    misrouted.conversation_key is not null as is_misrouted,
+    given.is_misrouted,
     given.ended_at as transferred_at,
     given.business_date
 from segments as given
@@ -32,6 +24,4 @@ left join segments as taken
     on
         given.conversation_key = taken.conversation_key
         and given.segment_number + 1 = taken.segment_number
-left join misrouted
-    on given.conversation_key = misrouted.conversation_key
 where given.is_transfer

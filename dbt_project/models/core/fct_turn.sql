@@ -131,6 +131,10 @@ select
             )
             then {{ duration_seconds('credited.clock_start_at', 'credited.replied_at', 'duty', 'parameters') }}::bigint
     end as response_seconds,
+    case
+        when credited.is_reply_timed
+            then greatest(extract(epoch from credited.replied_at - credited.clock_start_at), 0)::bigint
+    end as elapsed_seconds,
     credited.is_reply_timed and not duty.is_on_duty as is_reply_outside_roster,
     credited.is_due
     and {{ in_service_window('credited.asked_at', 'site', 'parameters') }} as is_reply_due,

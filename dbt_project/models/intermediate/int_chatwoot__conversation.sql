@@ -39,14 +39,31 @@ segments as (
 
 ),
 
+numbered as (
+
+    select
+        *,
+        min(message_id) filter (where author_kind = 'customer') over (partition by source_id, conversation_id)
+            as first_customer_message_id
+    from {{ ref('stg_chatwoot__message') }}
+
+),
+
 messages as (
 
     select
         source_id,
         conversation_id,
         min(sent_at) filter (where author_kind = 'customer') as first_customer_message_at,
-        min(sent_at) filter (where author_kind = 'agent' and not is_private) as first_human_message_at
-    from {{ ref('stg_chatwoot__message') }}
+        min(sent_at) filter (where author_kind = 'agent' and not is_private) as first_human_message_at,
+        min(sent_at) filter (
+            where author_kind = 'agent' and not is_private and message_id > first_customer_message_id
+        ) as first_answer_at,
+        (
+            array_agg(author_kind order by message_id)
+            filter (where author_kind in ('customer', 'bot') or (author_kind = 'agent' and not is_private))
+        )[1] = 'agent' as is_opened_by_us
+    from numbered
     group by source_id, conversation_id
 
 ),
@@ -91,6 +108,8 @@ joined as (
         segments.assigned_at,
         messages.first_customer_message_at,
         messages.first_human_message_at,
+        messages.first_answer_at,
+        coalesce(messages.is_opened_by_us, false) as is_opened_by_us,
         changes.ended_by_customer_at,
         changes.closed_at,
         changes.last_closing,
@@ -144,6 +163,8 @@ select
         else first_customer_message_at
     end as first_customer_message_at,
     first_human_message_at,
+    first_answer_at,
+    is_opened_by_us,
     entered_at,
     case
         when assigned_at is not null then 'answered'

@@ -157,46 +157,87 @@ writers as (
     where owned.owner_id is null and coalesce(agents.name = owned.owner_name, true)
     group by owned.source_id, owned.conversation_id, owned.segment_number
 
+),
+
+settled as (
+
+    select
+        owned.source_id,
+        owned.conversation_id,
+        owned.segment_number,
+        coalesce(
+            owned.owner_id,
+            writers.sender_id,
+            case when owned.next_message_id is null then conversations.assignee_id end
+        ) as agent_id,
+        owned.assigned_at,
+        case
+            when owned.event_type = 'open' then 'reopen'
+            when owned.segment_number > 1 then 'transfer'
+            when owned.event_type = 'self_assign' then 'accept'
+            when owned.event_type = 'push' then 'push'
+            else 'assign'
+        end as assigned_by,
+        coalesce(
+            owned.next_at,
+            case
+                when conversations.status = 'resolved' then conversations.last_activity_at
+                when entries.last_message_at + site.stale_close <= '{{ var("as_of") }}'::timestamptz
+                    then entries.last_message_at + site.stale_close
+            end
+        ) as ended_at,
+        owned.next_effect,
+        owned.owner_name,
+        owned.start_message_id,
+        owned.next_message_id,
+        owned.episode_number,
+        entries.entered_at
+    from owned
+    inner join conversations
+        on owned.source_id = conversations.source_id and owned.conversation_id = conversations.conversation_id
+    inner join entries
+        on owned.source_id = entries.source_id and owned.conversation_id = entries.conversation_id
+    cross join site
+    left join writers
+        on
+            owned.source_id = writers.source_id
+            and owned.conversation_id = writers.conversation_id
+            and owned.segment_number = writers.segment_number
+
+),
+
+followed as (
+
+    select
+        *,
+        lead(agent_id) over in_order as next_agent_id,
+        lead(owner_name) over in_order as next_owner_name,
+        lead(episode_number) over in_order as next_episode_number
+    from settled
+    window in_order as (partition by source_id, conversation_id order by segment_number)
+
 )
 
 select
-    owned.source_id,
-    owned.conversation_id,
-    owned.segment_number,
+    source_id,
+    conversation_id,
+    segment_number,
+    agent_id,
+    assigned_at,
+    assigned_by,
+    ended_at,
+    -- It went to somebody else, at once or by way of the queue. Who gives it back and takes it again passed nothing on.
     coalesce(
-        owned.owner_id,
-        writers.sender_id,
-        case when owned.next_message_id is null then conversations.assignee_id end
-    ) as agent_id,
-    owned.assigned_at,
-    case
-        when owned.event_type = 'open' then 'reopen'
-        when owned.segment_number > 1 then 'transfer'
-        when owned.event_type = 'self_assign' then 'accept'
-        when owned.event_type = 'push' then 'push'
-        else 'assign'
-    end as assigned_by,
-    coalesce(
-        owned.next_at,
-        case
-            when conversations.status = 'resolved' then conversations.last_activity_at
-            when entries.last_message_at + site.stale_close <= '{{ var("as_of") }}'::timestamptz
-                then entries.last_message_at + site.stale_close
-        end
-    ) as ended_at,
-    coalesce(owned.next_effect in ('own', 'release'), false) as is_transfer,
-    owned.start_message_id,
-    owned.next_message_id,
-    owned.episode_number,
-    entries.entered_at
-from owned
-inner join conversations
-    on owned.source_id = conversations.source_id and owned.conversation_id = conversations.conversation_id
-inner join entries
-    on owned.source_id = entries.source_id and owned.conversation_id = entries.conversation_id
-cross join site
-left join writers
-    on
-        owned.source_id = writers.source_id
-        and owned.conversation_id = writers.conversation_id
-        and owned.segment_number = writers.segment_number
+        next_effect in ('own', 'release')
+        and next_episode_number = episode_number
+        and case
+            when agent_id is null and next_agent_id is null then next_owner_name is distinct from owner_name
+            else next_agent_id is distinct from agent_id
+        end,
+        false
+    ) as is_transfer,
+    start_message_id,
+    next_message_id,
+    episode_number,
+    entered_at
+from followed

@@ -19,7 +19,7 @@ windowed as (
         contacts.conversation_key,
         contacts.customer_key,
         contacts.started_at,
-        contacts.ended_at,
+        contacts.settled_at,
         contacts.has_bot,
         contacts.is_outcome,
         contacts.issue_class,
@@ -36,7 +36,7 @@ windowed as (
 select
     conversation_key,
     customer_key,
-    case when is_outcome then ended_at + repeat_window end as repeat_due_at,
+    case when is_outcome then settled_at + repeat_window end as repeat_due_at,
     -- One probe of the index by customer and start each; an unknown issue class on either side matches.
     case
         when is_outcome
@@ -45,10 +45,11 @@ select
                 from {{ ref('int_customer_contact') }} as later
                 where
                     later.customer_key = windowed.customer_key
-                    and later.started_at > windowed.ended_at
-                    and later.started_at <= windowed.ended_at + windowed.repeat_window
+                    and later.started_at > windowed.settled_at
+                    and later.started_at <= windowed.settled_at + windowed.repeat_window
                     and later.conversation_key <> windowed.conversation_key
                     and not later.is_bot_only
+                    and later.is_opened_by_us is not true
                     and (
                         later.issue_class is null
                         or windowed.issue_class is null
@@ -68,6 +69,7 @@ select
                     and later.started_at <= windowed.started_at + windowed.repeat_window
                     and later.conversation_key <> windowed.conversation_key
                     and not later.is_bot_only
+                    and later.is_opened_by_us is not true
             )
     end as is_followed_by_human,
     case
@@ -77,8 +79,8 @@ select
                 from {{ ref('int_customer_contact') }} as later
                 where
                     later.customer_key = windowed.customer_key
-                    and later.started_at > windowed.ended_at
-                    and later.started_at <= windowed.ended_at + windowed.cancellation_window
+                    and later.started_at > windowed.settled_at
+                    and later.started_at <= windowed.settled_at + windowed.cancellation_window
                     and later.conversation_key <> windowed.conversation_key
                     and later.is_cancellation_request
             )

@@ -7,6 +7,18 @@ with outcomes as (
 
 ),
 
+-- An enquiry begins with the customer's question to people; what is paid from their first answer on is their work.
+served as (
+
+    select
+        conversation_key,
+        asked_at,
+        min(served_at) as first_served_at
+    from {{ ref('int_served_customer') }}
+    group by conversation_key, asked_at
+
+),
+
 issue_classes as (
 
     select * from {{ ref('stg_cfg__issue_class') }}
@@ -31,9 +43,12 @@ asked as (
     select
         kinds.enquiry_kind,
         outcomes.customer_key,
-        outcomes.ended_at,
-        {{ local_date('outcomes.ended_at', 'site') }} as enquiry_date
+        served.asked_at,
+        served.first_served_at,
+        {{ local_date('served.asked_at', 'site') }} as enquiry_date
     from outcomes
+    inner join served
+        on outcomes.conversation_key = served.conversation_key
     cross join site
     left join issue_classes
         on outcomes.issue_class = issue_classes.issue_class
@@ -53,7 +68,8 @@ days as (
         enquiry_kind,
         customer_key,
         enquiry_date,
-        min(ended_at) as first_ended_at,
+        min(asked_at) as first_asked_at,
+        min(first_served_at) as first_served_at,
         count(*) as conversation_count
     from asked
     group by enquiry_kind, customer_key, enquiry_date
@@ -66,7 +82,8 @@ ruled as (
         days.enquiry_kind,
         days.customer_key,
         days.enquiry_date,
-        days.first_ended_at,
+        days.first_asked_at,
+        days.first_served_at,
         days.conversation_count,
         max(parameters.value) filter (where parameters.parameter_id = 'enquiry_window_days')::integer as window_days,
         max(parameters.value) filter (where parameters.parameter_id = 'after_sales_days')::integer as after_sales_days
@@ -77,7 +94,8 @@ ruled as (
         days.enquiry_kind,
         days.customer_key,
         days.enquiry_date,
-        days.first_ended_at,
+        days.first_asked_at,
+        days.first_served_at,
         days.conversation_count
 
 )
@@ -86,10 +104,11 @@ select
     ruled.enquiry_kind,
     ruled.customer_key,
     ruled.enquiry_date,
-    ruled.first_ended_at,
+    ruled.first_asked_at,
+    ruled.first_served_at,
     ruled.conversation_count,
     ruled.window_days,
-    ruled.first_ended_at - make_interval(days => ruled.after_sales_days) as after_sales_from,
+    ruled.first_asked_at - make_interval(days => ruled.after_sales_days) as after_sales_from,
     {{ local_instant('(ruled.enquiry_date + 1 + ruled.window_days + site.day_cutover)', 'site') }} as window_end
 from ruled
 cross join site

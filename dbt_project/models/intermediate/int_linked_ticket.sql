@@ -7,14 +7,18 @@ with tickets as (
         contact_source_id || ':' || contact_id as conversation_key,
         ticket_id,
         issue_class,
-        close_code,
+        -- What was closed after the clocks has no code yet.
+        case when closed_at > '{{ var("as_of") }}'::timestamptz then null else close_code end as close_code,
         opened_at,
         row_number() over (
             partition by contact_source_id, contact_id
             order by opened_at desc, ticket_id desc, source_id asc
         ) as ticket_rank
     from {{ ref('stg_tabular__ticket') }}
-    where contact_source_id is not null and contact_id is not null
+    where
+        contact_source_id is not null
+        and contact_id is not null
+        and opened_at <= '{{ var("as_of") }}'::timestamptz
 
 )
 

@@ -12,6 +12,16 @@ site as (
 
 ),
 
+numbered as (
+
+    select
+        *,
+        min(message_id) filter (where author_kind = 'customer') over (partition by source_id, chat_id)
+            as first_customer_message_id
+    from {{ ref('stg_live_helper_chat__message') }}
+
+),
+
 messages as (
 
     select
@@ -20,10 +30,13 @@ messages as (
         max(sent_at) as last_message_at,
         min(sent_at) filter (where author_kind = 'customer') as first_customer_message_at,
         min(sent_at) filter (where author_kind = 'agent' and not is_whisper) as first_human_message_at,
+        min(sent_at) filter (
+            where author_kind = 'agent' and not is_whisper and message_id > first_customer_message_id
+        ) as first_answer_at,
         max(message_id) filter (where event_type = 'close_by_visitor') as closed_by_visitor_id,
         max(message_id) filter (where event_type = 'close_by_agent') as closed_by_agent_id,
         count(*) filter (where author_kind = 'bot') as bot_message_count
-    from {{ ref('stg_live_helper_chat__message') }}
+    from numbered
     group by source_id, chat_id
 
 ),
@@ -34,6 +47,7 @@ dated as (
         chats.*,
         messages.first_customer_message_at,
         messages.first_human_message_at,
+        messages.first_answer_at,
         messages.closed_by_visitor_id,
         messages.closed_by_agent_id,
         -- The automatic greeting has the number of a bot: only a chat that a bot was in charge of has one.
@@ -71,6 +85,7 @@ select
     end as customer_kind,
     first_customer_message_at,
     first_human_message_at,
+    first_answer_at,
     has_bot,
     has_bot and user_id = 0 as is_bot_only,
     case when has_bot then bot_message_count else 0 end as bot_message_count,

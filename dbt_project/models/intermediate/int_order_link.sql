@@ -14,10 +14,9 @@ enquiries as (
 
 ),
 
-outcomes as (
+customers as (
 
-    select * from {{ ref('fct_outcome') }}
-    where customer_key is not null
+    select * from {{ ref('int_served_customer') }}
 
 ),
 
@@ -41,13 +40,13 @@ asked as (
         orders.customer_key,
         orders.paid_at,
         enquiries.enquiry_date,
-        enquiries.first_ended_at,
+        enquiries.first_served_at,
         row_number() over (partition by orders.order_key order by enquiries.enquiry_date desc) as enquiry_rank
     from orders
     inner join enquiries
         on
             orders.customer_key = enquiries.customer_key
-            and orders.paid_at >= enquiries.first_ended_at
+            and orders.paid_at >= enquiries.first_served_at
             and orders.paid_at < enquiries.window_end
 
 ),
@@ -57,30 +56,30 @@ served as (
     select
         asked.order_key,
         asked.enquiry_date,
-        outcomes.conversation_key,
-        outcomes.agent_key,
-        outcomes.team_key,
+        customers.conversation_key,
+        customers.agent_key,
+        customers.team_key,
         coalesce(parameters.order_credit, 'last_human') as order_credit,
         row_number() over (
             partition by asked.order_key
-            order by outcomes.ended_at desc, outcomes.conversation_key desc
+            order by customers.served_at desc, customers.conversation_key desc, customers.segment_number desc
         ) as last_rank,
         row_number() over (
             partition by asked.order_key
-            order by outcomes.ended_at, outcomes.conversation_key
+            order by customers.served_at, customers.conversation_key, customers.segment_number
         ) as first_rank,
         row_number() over (
-            partition by asked.order_key, outcomes.agent_key
-            order by outcomes.ended_at desc, outcomes.conversation_key desc
+            partition by asked.order_key, customers.agent_key
+            order by customers.served_at desc, customers.conversation_key desc, customers.segment_number desc
         ) as agent_rank
     from asked
     cross join site
     inner join parameters
         on {{ local_date('asked.paid_at', 'site') }} between parameters.valid_from and parameters.valid_to
-    inner join outcomes
+    inner join customers
         on
-            asked.customer_key = outcomes.customer_key
-            and outcomes.ended_at between asked.first_ended_at and asked.paid_at
+            asked.customer_key = customers.customer_key
+            and customers.served_at between asked.first_served_at and asked.paid_at
     where asked.enquiry_rank = 1
 
 ),

@@ -66,6 +66,10 @@ written as (
         min(messages.sent_at) filter (
             where messages.author_kind = 'agent' and messages.agent_account = chat_segments.agent_account
         ) as first_own_message_at,
+        max(messages.message_id) filter (
+            where messages.author_kind = 'agent' and messages.agent_account = chat_segments.agent_account
+        ) as last_own_message_id,
+        min(messages.message_id) filter (where messages.author_kind = 'customer') as first_customer_message_id,
         -- Silence before the first message runs from the assignment: greatest() leaves out what does not exist.
         sum(greatest(extract(
             epoch from messages.sent_at - greatest(messages.last_spoken_at, chat_segments.assigned_at)
@@ -91,7 +95,8 @@ customers as (
     select
         source_id,
         conversation_id,
-        min(segment_number) as first_segment_number
+        min(segment_number) as first_segment_number,
+        min(first_customer_message_id) as first_message_id
     from written
     where customer_message_count > 0
     group by source_id, conversation_id
@@ -117,6 +122,7 @@ select
     -- The exchange does not mark hold: it is part of the talk.
     null::bigint as hold_seconds,
     null::timestamptz as first_own_message_at,
+    false as has_own_reply,
     false as has_customer_message,
     null::bigint as customer_message_count,
     null::bigint as agent_message_count,
@@ -145,6 +151,7 @@ select
     null as talk_seconds,
     null as hold_seconds,
     written.first_own_message_at,
+    coalesce(written.last_own_message_id > customers.first_message_id, false) as has_own_reply,
     customers.conversation_id is not null as has_customer_message,
     coalesce(written.customer_message_count, 0) as customer_message_count,
     coalesce(written.agent_message_count, 0) as agent_message_count,

@@ -15,9 +15,9 @@ credited as (
         'none' as channel,
         rows.business_date as business_date,
         case when enquiry_kind = 'presale' and not is_after_sales and is_matured then credit_share end as enquiries,
-        case when enquiry_kind = 'presale' and is_converted and is_matured then credit_share end as enquiries_converted,
+        case when enquiry_kind = 'presale' and is_converted and not is_refunded and is_matured then credit_share end as enquiries_converted,
         case when enquiry_kind = 'new_business' and not is_after_sales and is_matured then credit_share end as new_business_enquiries,
-        case when enquiry_kind = 'new_business' and is_converted and is_matured then credit_share end as new_business_enquiries_converted
+        case when enquiry_kind = 'new_business' and is_converted and not is_refunded and is_matured then credit_share end as new_business_enquiries_converted
     from rows
 
 ),

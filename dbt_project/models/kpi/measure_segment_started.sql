@@ -14,7 +14,7 @@ credited as (
         rows.channel as channel,
         rows.conversation_date as business_date,
         case when is_response_due and is_in_service_window then 1 end as segments_to_reply,
-        case when is_response_due and is_in_service_window and assignment_response_seconds is not null then 1 end as segments_replied
+        case when is_response_due and is_in_service_window and is_replied then 1 end as segments_replied
     from rows
 
 ),

@@ -15,8 +15,8 @@ credited as (
         rows.channel as channel,
         rows.conversation_date as business_date,
         case when is_reply_due then 1 end as turns_due,
-        case when is_reply_due and response_seconds <= parameters.response_threshold_seconds then 1 end as turns_in_time,
-        case when is_reply_due and response_seconds <= parameters.response_long_threshold_seconds then 1 end as turns_in_long_time
+        case when is_reply_due and elapsed_seconds <= parameters.response_threshold_seconds then 1 end as turns_in_time,
+        case when is_reply_due and elapsed_seconds <= parameters.response_long_threshold_seconds then 1 end as turns_in_long_time
     from rows
     inner join {{ ref('stg_cfg__parameter_range') }} as parameters
         on rows.conversation_date between parameters.valid_from and parameters.valid_to

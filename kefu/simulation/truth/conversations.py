@@ -155,9 +155,13 @@ def calls_inbound_handled(facts: Facts) -> Iterator[Entry]:
 
 
 def transfer_out_rate(facts: Facts) -> Iterator[Entry]:
-    """Effective segments that ended by a transfer / effective segments (TE, CS)."""
+    """Effective segments that ended by a transfer / effective segments (TE, CS).
+
+    Left out: those passed on because the conversation had come to the wrong queue.
+    """
     for segment in facts.segments:
-        if segment.is_effective:
+        is_misrouted = segment.is_transfer and "misrouted" in facts.labels.get(segment.conversation, ())
+        if segment.is_effective and not is_misrouted:
             yield per_segment(facts, segment, int(segment.is_transfer))
 
 
@@ -192,16 +196,22 @@ def concurrent_avg(facts: Facts) -> Iterator[Entry]:
 
 
 def avg_session_duration(facts: Facts) -> Iterator[Entry]:
-    """Seconds from the first human reply to the end / chats with both that not only the rule ended (TE, CL)."""
-    replies = {chat.key: _first_reply(chat) for chat in facts.chats if not chat.is_stale}
+    """Seconds from the first human message to the end / chats with both that not only the rule ended (TE, CL)."""
+    spoken = {
+        chat.key: next((message.at for message in chat.messages if message.agent is not None), None)
+        for chat in facts.chats
+        if not chat.is_stale
+    }
     for conversation, segment in _outcomes(facts):
-        reply = replies.get(conversation.key)
-        if reply is not None and conversation.ended is not None:
-            yield per_segment(facts, segment, conversation.ended - reply)
+        first = spoken.get(conversation.key)
+        if first is not None and conversation.ended is not None:
+            yield per_segment(facts, segment, conversation.ended - first)
 
 
-def _first_reply(chat: Chat) -> int | None:
-    return next((message.at for message in chat.messages if message.agent is not None), None)
+def _answers(chat: Chat) -> list[Message]:
+    """Returns the human messages after the customer's first; what came before it answered nothing."""
+    asked = next((place for place, message in enumerate(chat.messages) if message.agent is None), len(chat.messages))
+    return [message for message in chat.messages[asked:] if message.agent is not None]
 
 
 def avg_talk_time(facts: Facts) -> Iterator[Entry]:
@@ -339,7 +349,7 @@ def _first_waits(facts: Facts) -> Iterator[tuple[tuple[Unit, ...], dt.date, int 
     """
     for chat in facts.chats:
         asked = next((message.at for message in chat.messages if message.agent is None), None)
-        reply = _first_reply(chat)
+        reply = next((message.at for message in _answers(chat)), None)
         is_short = chat.left is not None and chat.left - chat.waits_from < SHORT_ABANDON_SECONDS
         if asked is not None and not (reply is None and is_short):
             seconds = None if reply is None else max(0, reply - max(asked, chat.waits_from))
@@ -387,14 +397,16 @@ def accept_delay(facts: Facts) -> Iterator[Entry]:
 class Turn(NamedTuple):
     """A run of customer messages up to the next human one; `reply` is None when the chat was closed before.
 
-    The clock of `seconds` starts at the first of them, not before the assignment of the segment that the reply stands
-    in; on-duty seconds of who replied. `units` and `day` are None for a reply in a segment that has not ended.
+    The clock starts at the first of them, not before the assignment of the segment that the reply stands in: `seconds`
+    are on-duty seconds of who replied, `elapsed` all of them. These, `units` and `day` are None for a reply in a
+    segment that has not ended.
     """
 
     chat: Chat
     asked: Message
     reply: Message | None
     seconds: int | None
+    elapsed: int | None
     units: tuple[Unit, ...] | None
     day: dt.date | None
 
@@ -419,11 +431,12 @@ def _turns(facts: Facts) -> list[Turn]:
     turns = []
     for chat in facts.chats:
         for asked, reply in _runs(chat):
-            seconds, units, day = None, None, None
+            seconds, elapsed, units, day = None, None, None, None
             if reply and reply.agent and (segment := segments.get((chat.key, reply.place))):
-                seconds = facts.on_duty_seconds(reply.agent, max(asked.at, segment.start), reply.at)
+                start = max(asked.at, segment.start)
+                seconds, elapsed = facts.on_duty_seconds(reply.agent, start, reply.at), max(0, reply.at - start)
                 units, day = facts.units(reply.agent, facts.date(reply.at)), segment.day
-            turns.append(Turn(chat, asked, reply, seconds, units, day))
+            turns.append(Turn(chat, asked, reply, seconds, elapsed, units, day))
     return turns
 
 
@@ -441,8 +454,9 @@ def _is_in_service(facts: Facts, instant: int) -> bool:
 def _response_within(limit: int, facts: Facts) -> Iterator[Entry]:
     """Turns answered within the limit / turns asked in service hours, of chats that have ended (TS, CS).
 
-    An unanswered turn is the owner's of the segment it was asked in, and of the queue's team when nobody ever owned the
-    chat. Left out: what only the bot was asked.
+    The service hours decide which questions count; every second of them does, on duty or not. An unanswered turn is the
+    owner's of the segment it was asked in, and of the queue's team when nobody ever owned the chat. Left out: what only
+    the bot was asked.
     """
     for turn in _turns(facts):
         chat = turn.chat
@@ -455,25 +469,25 @@ def _response_within(limit: int, facts: Facts) -> Iterator[Entry]:
             units = facts.units(part.agent, facts.date(part.started))
         else:
             units = facts.queue_units(chat.queue)[1:]
-        in_time = turn.seconds is not None and turn.seconds <= limit
+        in_time = turn.elapsed is not None and turn.elapsed <= limit
         yield Entry(units, "chat", facts.date(chat.started), int(in_time), 1, 1)
 
 
 def reply_rate(facts: Facts) -> Iterator[Entry]:
     """With a human reply / with a customer message, started in service hours (TS).
 
-    For agents own messages in ended segments; for team and site (CT) the chats themselves, ended or not, without those
-    that only the bot had.
+    A reply comes after the customer's first message. For agents own ones in ended segments; for team and site (CT) the
+    chats themselves, ended or not, without those that only the bot had.
     """
     chats = {chat.key: chat for chat in facts.chats if any(message.agent is None for message in chat.messages)}
     for segment in facts.segments:
         chat = chats.get(segment.conversation)
         if chat and _is_in_service(facts, chat.started):
-            is_replied = any((m.agent, m.place) == (segment.agent, segment.place) for m in chat.messages)
+            is_replied = any((m.agent, m.place) == (segment.agent, segment.place) for m in _answers(chat))
             yield Entry((("agent", segment.agent),), "chat", facts.date(chat.started), int(is_replied), 1, 1)
     for chat in chats.values():
         if not chat.is_bot_only and _is_in_service(facts, chat.started):
-            units, is_replied = facts.queue_units(chat.queue)[1:], _first_reply(chat) is not None
+            units, is_replied = facts.queue_units(chat.queue)[1:], bool(_answers(chat))
             yield Entry(units, "chat", facts.date(chat.started), int(is_replied), 1, 1)
 
 
@@ -526,7 +540,7 @@ def bot_resolution_rate(facts: Facts) -> Iterator[Entry]:
     """
     asked: dict[str, list[int]] = defaultdict(list)
     for conversation in facts.conversations:
-        if conversation.customer_key and not conversation.is_bot_only:
+        if conversation.customer_key and not conversation.is_bot_only and not conversation.is_ours:
             asked[conversation.customer_key].append(conversation.started)
     for chat in facts.chats:
         customer, until = facts.identities[chat.customer]["chat"], chat.started + BOT_WINDOW_SECONDS

@@ -116,6 +116,7 @@ class Chat(NamedTuple):
         bot: when the bot wrote.
         is_bot_only: the bot ended it and handed nothing over.
         is_stale: nobody ended it; the rule did, seven days after the last message.
+        is_of_desk: it is of the second system, in which people may write to customers of their own accord.
     """
 
     key: str
@@ -133,6 +134,7 @@ class Chat(NamedTuple):
     bot: list[int]
     is_stale: bool
     is_bot_only: bool
+    is_of_desk: bool
 
     def place_of(self, message: Message) -> int:
         """Returns the place of the part a message belongs to; what comes after the last one belongs to it."""
@@ -140,7 +142,10 @@ class Chat(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """One call with all its visits, or one chat. `ended` is None while it is open, `customer_key` when not known."""
+    """One call with all its visits, or one chat. `ended` is None while it is open, `customer_key` when not known.
+
+    `settled` is the end, or the last word of one that only the rule ended; `is_ours` says that an agent opened it.
+    """
 
     key: str
     channel: str
@@ -149,10 +154,12 @@ class Conversation(NamedTuple):
     ended: int | None
     is_bot_only: bool
     reopened_after: list[int]
+    settled: int | None
+    is_ours: bool
 
 
 class Segment(NamedTuple):
-    """One agent's part of a conversation that has ended."""
+    """One agent's part of a conversation that has ended; `spoke` is when the agent first said something in it."""
 
     channel: str
     conversation: str
@@ -164,6 +171,7 @@ class Segment(NamedTuple):
     is_effective: bool
     is_transfer: bool
     handle_seconds: int
+    spoke: int
 
 
 class Facts:
@@ -248,9 +256,28 @@ class Facts:
             return self.date(anchor)
         return min(near, key=lambda shift: (not shift.start <= start <= shift.end, shift.day)).day
 
+    @cached_property
+    def leave(self) -> dict[tuple[str, dt.date], bool]:
+        """Days of approved leave by agent and date, and whether they are paid."""
+        days: dict[tuple[str, dt.date], bool] = {}
+        for row in self.rows("leave"):
+            if row["status"] == "approved":
+                for number in range((row["end_date"] - row["start_date"]).days + 1):
+                    key = row["agent_key"], row["start_date"] + dt.timedelta(days=number)
+                    days[key] = days.get(key, False) or bool(row["is_paid"])
+        return days
+
+    @cached_property
+    def duty(self) -> dict[str, list[Shift]]:
+        """Shifts of every agent in order, without those of days on leave: nobody is on duty then."""
+        duty: dict[str, list[Shift]] = defaultdict(list)
+        for agent, shifts in self.roster.items():
+            duty[agent] = [shift for shift in shifts if (agent, shift.day) not in self.leave]
+        return duty
+
     def on_duty_seconds(self, agent: str, start: int, end: int) -> int:
-        """Returns the seconds of a wait inside the agent's shifts; all of them for a reply outside the roster."""
-        shifts = self.roster[agent]
+        """Returns the seconds of a wait in which the agent was on duty; all of them for a reply outside the roster."""
+        shifts = self.duty[agent]
         if any(shift.start <= end <= shift.end for shift in shifts):
             return sum(max(0, min(end, shift.end) - max(start, shift.start)) for shift in shifts)
         return max(0, end - start)
@@ -324,6 +351,7 @@ class Facts:
                     closings=frozenset(closings),
                     reopened_after=reopened_after,
                     is_stale=row["closed_at"] is None,
+                    is_of_desk=row["channel"] == "desk",
                     # The automatic greeting of Live Helper Chat is no bot: a bot holds a chat until it hands it over.
                     bot=[
                         message["sent_at"]
@@ -358,6 +386,7 @@ class Facts:
                     is_effective=True,
                     is_transfer=call["ended_by"] == "transfer",
                     handle_seconds=end - start,
+                    spoke=start,
                 )
 
     def _chat_segments(self) -> Iterator[Segment]:
@@ -379,7 +408,20 @@ class Facts:
                     and any(message.agent is None and message.place <= place for message in chat.messages),
                     is_transfer=part["ended_how"] == "transfer",
                     handle_seconds=_active_seconds(start, spoken),
+                    spoke=next((message.at for message in spoken if message.agent == agent), end),
                 )
+
+    @cached_property
+    def asked(self) -> dict[str, int]:
+        """When the customer first asked people: not before a bot has handed over; of a call when it was answered."""
+        asked: dict[str, int] = {}
+        for call in self.calls:
+            if call["answered_at"] is not None:
+                asked.setdefault(call["conversation"], call["answered_at"])
+        for chat in self.chats:
+            if first := next((message for message in chat.messages if message.agent is None), None):
+                asked[chat.key] = max(first.at, chat.waits_from)
+        return asked
 
     @cached_property
     def last_effective(self) -> dict[str, Segment]:
@@ -407,7 +449,8 @@ class Facts:
     def issue_class(self) -> dict[str, str]:
         """What conversations were about where somebody says so: the label, else the latest ticket of the contact."""
         said: dict[str, str] = {}
-        for row in sorted(self.paper("ticket"), key=lambda row: (row["opened_at"], row["ticket_id"])):
+        tickets = [row for row in self.paper("ticket") if row["opened_at"] <= self.as_of]
+        for row in sorted(tickets, key=lambda row: (row["opened_at"], row["ticket_id"])):
             conversation = self.contact(row["contact_source_id"], row["contact_id"])
             if conversation is not None and row["issue_class"] is not None:
                 said[conversation] = row["issue_class"]
@@ -416,6 +459,15 @@ class Facts:
             if conversation is not None and row["label"] == "issue_class" and row["value"]:
                 said[conversation] = row["value"]
         return said
+
+    @cached_property
+    def labels(self) -> dict[str, dict[str, str | None]]:
+        """What is noted about conversations: values by label, None where the label alone says yes."""
+        noted: dict[str, dict[str, str | None]] = defaultdict(dict)
+        for row in self.paper("contact_label"):
+            if conversation := self.contact(row["contact_source_id"], row["contact_id"]):
+                noted[conversation][row["label"]] = row["value"]
+        return noted
 
     @cached_property
     def conversations(self) -> list[Conversation]:
@@ -427,11 +479,24 @@ class Facts:
         for key, visits in calls.items():
             caller = self.identities[visits[0]["customer_id"]]["voice"] or None
             ended = max(visit["ended_at"] for visit in visits)
-            found.append(Conversation(key, "voice", caller, visits[0]["entered_at"], ended, False, []))
+            found.append(Conversation(key, "voice", caller, visits[0]["entered_at"], ended, False, [], ended, False))
         for chat in self.chats:
             visitor = self.identities[chat.customer]["chat"] or None
+            settled = chat.ended - STALE_CLOSE_SECONDS if chat.is_stale and chat.ended is not None else chat.ended
+            # Visitors begin the chats of the website; at the desk whoever writes first does.
+            is_ours = chat.is_of_desk and not chat.bot and bool(chat.messages) and chat.messages[0].agent is not None
             found.append(
-                Conversation(chat.key, "chat", visitor, chat.started, chat.ended, chat.is_bot_only, chat.reopened_after)
+                Conversation(
+                    key=chat.key,
+                    channel="chat",
+                    customer_key=visitor,
+                    started=chat.started,
+                    ended=chat.ended,
+                    is_bot_only=chat.is_bot_only,
+                    reopened_after=chat.reopened_after,
+                    settled=settled,
+                    is_ours=is_ours,
+                )
             )
         return found
 

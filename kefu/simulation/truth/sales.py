@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from kefu.simulation.truth.facts import Entry, Facts, Metric, Segment, Unit
 from kefu.simulation.truth.rules import OpenHours, presale_classes, promises
-from kefu.simulation.truth.sheets import labels, outcomes
+from kefu.simulation.truth.sheets import outcomes
 
 DAY_SECONDS = 86400
 REOPEN_SECONDS = 7 * DAY_SECONDS
@@ -77,9 +77,10 @@ def _tickets(facts: Facts) -> list[list[Moment]]:
             moment = moment._replace(event=row, priority=row["priority"] or moment.priority)
             if row["event_kind"] in ("assigned", "moved"):
                 moment = moment._replace(owner=row["employee_number"] if row["event_kind"] == "assigned" else None)
-            moment = moment._replace(
-                status=becomes.get(moment.kind, moment.status), team=row["team_key"] or moment.team
-            )
+            # The customer's answer ends the waiting for it.
+            is_answer = moment.kind == "customer_update" and moment.status == "pending"
+            status = "open" if is_answer else becomes.get(moment.kind, moment.status)
+            moment = moment._replace(status=status, team=row["team_key"] or moment.team)
             history.append(moment)
         histories.append(history)
     return histories
@@ -127,7 +128,7 @@ def ticket_handle_time(facts: Facts) -> Iterator[Entry]:
                 max(0, min(after.at, shift.end) - max(moment.at, shift.start))
                 for moment, after in pairwise(history)
                 if moment.status == "open" and moment.owner
-                for shift in facts.roster[moment.owner]
+                for shift in facts.duty[moment.owner]
             )
             yield Entry(units, "none", day, seconds, 1, 1)
 
@@ -355,10 +356,17 @@ def _fen(amount: float) -> int:
 
 
 class Enquiry(NamedTuple):
-    """A customer who asked before buying on a local day, from the end of the first such conversation on."""
+    """A customer who asked people before buying on a local day.
+
+    Attributes:
+        asked: the first such question.
+        begins: the first answer to one; what is paid before is nobody's work.
+        ends: the end of the next day, itself outside.
+    """
 
     customer: str
     day: dt.date
+    asked: int
     begins: int
     ends: int
 
@@ -374,38 +382,58 @@ class Sales:
 
     def __init__(self, facts: Facts, is_enquiry: Callable[[str], bool], is_order: Callable[[Row], bool]) -> None:
         self._facts = facts
-        self._served: dict[str, list[tuple[int, str, Segment]]] = defaultdict(list)
-        asked: dict[tuple[str, dt.date], int] = {}
-        for conversation, segment in outcomes(facts):
-            ended, customer = conversation.ended or 0, conversation.customer_key
+        served: dict[str, list[Segment]] = defaultdict(list)
+        for segment in facts.segments:
+            if segment.is_effective:
+                served[segment.conversation].append(segment)
+        self._served: dict[str, list[tuple[int, str, int, Segment]]] = defaultdict(list)
+        enquiries: dict[tuple[str, dt.date], list[tuple[int, int]]] = defaultdict(list)
+        for conversation, _ in outcomes(facts):
+            key, customer = conversation.key, conversation.customer_key
             if customer is None:
                 continue
-            self._served[customer].append((ended, conversation.key, segment))
-            if is_enquiry(conversation.key):
-                key = customer, facts.date(ended)
-                asked[key] = min(ended, asked.get(key, ended))
+            self._served[customer] += [(segment.spoke, key, segment.place, segment) for segment in served[key]]
+            if is_enquiry(key):
+                question, answer = facts.asked[key], min(segment.spoke for segment in served[key])
+                enquiries[customer, facts.date(question)].append((question, answer))
         self.paid: dict[str, list[Row]] = defaultdict(list)
         for row in sorted(facts.paper("order"), key=lambda row: (row["paid_at"] or 0, row["order_id"])):
             if row["customer_phone"] and row["paid_at"] is not None and row["paid_at"] <= facts.as_of and is_order(row):
                 self.paid[row["customer_phone"]].append(row)
         self.enquiries = [
-            Enquiry(customer, day, begins, _midnight(facts, day + 2 * _DAY))
-            for (customer, day), begins in asked.items()
+            Enquiry(
+                customer=customer,
+                day=day,
+                asked=min(question for question, _ in moments),
+                begins=min(answer for _, answer in moments),
+                ends=_midnight(facts, day + 2 * _DAY),
+            )
+            for (customer, day), moments in enquiries.items()
         ]
         # Who has just bought something asks about that, unless something new is bought.
         self.enquiries = [one for one in self.enquiries if self.orders(one) or not self._is_after_sales(one)]
 
     def _is_after_sales(self, enquiry: Enquiry) -> bool:
-        since = enquiry.begins - AFTER_SALES_SECONDS
+        since = enquiry.asked - AFTER_SALES_SECONDS
         return any(since <= row["paid_at"] < enquiry.begins for row in self.paid[enquiry.customer])
 
     def orders(self, enquiry: Enquiry) -> list[Row]:
-        """Returns what was paid on the day of an enquiry or the next, after it."""
+        """Returns what was paid from the first answer to an enquiry to the end of the next day."""
         return [row for row in self.paid[enquiry.customer] if enquiry.begins <= row["paid_at"] < enquiry.ends]
 
     def server(self, customer: str, until: int) -> Segment:
-        """Returns the last segment of the customer's outcomes that ended by an instant."""
-        return max(served for served in self._served[customer] if served[0] <= until)[2]
+        """Returns the segment in which somebody was the last to begin speaking to the customer, up to an instant."""
+        return max(served for served in self._served[customer] if served[0] <= until)[-1]
+
+    def last_server(self, enquiry: Enquiry) -> Segment:
+        """Returns the same of all that the customer asked on the day of the enquiry."""
+        served = self._served[enquiry.customer]
+        return max(one for one in served if self._facts.date(self._facts.asked[one[1]]) == enquiry.day)[-1]
+
+    def is_kept(self, order: Row) -> bool:
+        """Returns whether something of what was paid has not been given back by now."""
+        refunded = order["refunded_at"] is not None and order["refunded_at"] <= self._facts.as_of
+        return not refunded or _fen(order["refunded_amount"] or 0) < _fen(order["amount"])
 
     def attributed(self) -> Iterator[tuple[Row, Segment]]:
         """Yields each order that followed an enquiry once, with the last segment before the payment."""
@@ -417,13 +445,17 @@ class Sales:
                     yield row, self.server(enquiry.customer, row["paid_at"])
 
     def conversions(self) -> Iterator[Entry]:
-        """Yields enquiries whose two days are over: whether the customer paid (TO, last human before the payment)."""
+        """Yields enquiries whose two days are over: whether the customer paid (TO, last human before the payment).
+
+        A refund of everything reverses it; who served the customer stays.
+        """
         for enquiry in self.enquiries:
             if enquiry.ends <= self._facts.as_of:
                 orders = self.orders(enquiry)
-                until = orders[0]["paid_at"] if orders else _midnight(self._facts, enquiry.day + _DAY) - 1
-                units = _served_units(self._facts, self.server(enquiry.customer, until))
-                yield Entry(units, "none", enquiry.day, int(bool(orders)), 1, 1)
+                paid_at = orders[0]["paid_at"] if orders else None
+                server = self.server(enquiry.customer, paid_at) if paid_at else self.last_server(enquiry)
+                is_bought = any(self.is_kept(order) for order in orders)
+                yield Entry(_served_units(self._facts, server), "none", enquiry.day, int(is_bought), 1, 1)
 
 
 def _served_units(facts: Facts, segment: Segment) -> tuple[Unit, ...]:
@@ -442,7 +474,7 @@ def inquiry_conversion_rate(facts: Facts) -> Iterator[Entry]:
 
 def new_business_conversion_rate(facts: Facts) -> Iterator[Entry]:
     """Enquiries about new business that ended in an order of it / such enquiries (TO)."""
-    noted = labels(facts)
+    noted = facts.labels
     sales = Sales(facts, lambda key: "new_business" in noted.get(key, ()), lambda row: bool(row["is_new_business"]))
     yield from sales.conversions()
 

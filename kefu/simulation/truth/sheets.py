@@ -47,15 +47,6 @@ def outcomes(facts: Facts) -> Iterator[Outcome]:
             yield Outcome(conversation, segment)
 
 
-def labels(facts: Facts) -> dict[str, dict[str, str | None]]:
-    """Returns what is noted about conversations: values by label, None where the label alone says yes."""
-    noted: dict[str, dict[str, str | None]] = defaultdict(dict)
-    for row in facts.paper("contact_label"):
-        if conversation := facts.contact(row["contact_source_id"], row["contact_id"]):
-            noted[conversation][row["label"]] = row["value"]
-    return noted
-
-
 def _named(facts: Facts, sheet: str) -> set[str]:
     """Returns the conversations that a sheet has a row of."""
     rows = facts.paper(sheet)
@@ -76,15 +67,16 @@ def fcr_internal(facts: Facts) -> Iterator[Entry]:
 def fcr_repeat(facts: Facts) -> Iterator[Entry]:
     """Outcomes after which the customer did not come back / outcomes of known customers, seven days later (TE, CL).
 
-    Back is who reopens the conversation, or begins another one within seven days of its end. Neither those that only
-    the bot had count, nor those of another issue class, if both classes are known.
+    Back is who reopens the conversation, or begins another one within seven days of its end, of the last word where
+    only the rule ended it. Neither those count that only the bot had, nor those that we opened, nor those of another
+    issue class, if both classes are known.
     """
     begun: dict[str, list[Conversation]] = defaultdict(list)
     for conversation in facts.conversations:
-        if conversation.customer_key and not conversation.is_bot_only:
+        if conversation.customer_key and not conversation.is_bot_only and not conversation.is_ours:
             begun[conversation.customer_key].append(conversation)
     for conversation, segment in outcomes(facts):
-        ended, known = conversation.ended or 0, conversation.customer_key
+        ended, known = conversation.settled or 0, conversation.customer_key
         if known is None or ended + FCR_WINDOW_SECONDS > facts.as_of:
             continue
         subject = facts.issue_class.get(conversation.key)
@@ -104,14 +96,17 @@ def repeat_contact_rate(facts: Facts) -> Iterator[Entry]:
 
 
 def _coded(facts: Facts) -> Iterator[tuple[Outcome, bool]]:
-    """Yields outcomes whose latest ticket was closed as solved or unsolved, and which of both."""
+    """Yields outcomes whose latest ticket was closed as solved or unsolved, not after now, and which of both."""
     latest: dict[str, Row] = {}
-    for row in sorted(facts.paper("ticket"), key=lambda row: (row["opened_at"], row["ticket_id"])):
+    tickets = [row for row in facts.paper("ticket") if row["opened_at"] <= facts.as_of]
+    for row in sorted(tickets, key=lambda row: (row["opened_at"], row["ticket_id"])):
         if conversation := facts.contact(row["contact_source_id"], row["contact_id"]):
             latest[conversation] = row
     for outcome in outcomes(facts):
         ticket = latest.get(outcome.conversation.key)
-        if ticket and ticket["close_code"] in ("solved", "unsolved"):
+        if not ticket or (ticket["closed_at"] is not None and ticket["closed_at"] > facts.as_of):
+            continue
+        if ticket["close_code"] in ("solved", "unsolved"):
             yield outcome, ticket["close_code"] == "solved"
 
 
@@ -145,13 +140,13 @@ def escalation_rate(facts: Facts) -> Iterator[Entry]:
 
 def retention_save_rate(facts: Facts) -> Iterator[Entry]:
     """Cancellations saved, and not asked for again within 30 days / outcomes with such a request (TE, CL)."""
-    noted = labels(facts)
+    noted = facts.labels
     asked: dict[str | None, list[Conversation]] = defaultdict(list)
     for conversation in facts.conversations:
         if "cancellation_request" in noted.get(conversation.key, ()):
             asked[conversation.customer_key].append(conversation)
     for conversation, segment in outcomes(facts):
-        said, ended = noted.get(conversation.key, {}), conversation.ended or 0
+        said, ended = noted.get(conversation.key, {}), conversation.settled or 0
         if "cancellation_request" not in said:
             continue
         is_asked_again = conversation.customer_key is not None and any(
@@ -162,7 +157,7 @@ def retention_save_rate(facts: Facts) -> Iterator[Entry]:
 
 def personalization_rate(facts: Facts) -> Iterator[Entry]:
     """Effective segments of conversations with a personal offer or reference / effective segments (TE, CS)."""
-    noted = labels(facts)
+    noted = facts.labels
     for segment in facts.segments:
         if segment.is_effective:
             yield per_segment(facts, segment, int("personalized" in noted.get(segment.conversation, ())))
@@ -170,7 +165,7 @@ def personalization_rate(facts: Facts) -> Iterator[Entry]:
 
 def sentiment_negative_rate(facts: Facts) -> Iterator[Entry]:
     """Outcomes that ended in anger / outcomes with a sentiment at the end (TE, CL)."""
-    noted = labels(facts)
+    noted = facts.labels
     for conversation, segment in outcomes(facts):
         if last := noted.get(conversation.key, {}).get("sentiment_last"):
             yield per_segment(facts, segment, int(last == "-1"))
@@ -178,7 +173,7 @@ def sentiment_negative_rate(facts: Facts) -> Iterator[Entry]:
 
 def sentiment_shift(facts: Facts) -> Iterator[Entry]:
     """Sentiment at the end less the one at the beginning / outcomes with both (TE, CL)."""
-    noted = labels(facts)
+    noted = facts.labels
     for conversation, segment in outcomes(facts):
         said = noted.get(conversation.key, {})
         first, last = said.get("sentiment_first"), said.get("sentiment_last")
@@ -223,7 +218,7 @@ def case_mix_index(facts: Facts) -> Iterator[Entry]:
 
 def complex_case_share(facts: Facts) -> Iterator[Entry]:
     """Segments of a class that takes 1.25 times the usual, or of high value / segments of a known class (TE, CS)."""
-    noted = labels(facts)
+    noted = facts.labels
     for segment, standard, overall in _handled_with_standards(facts):
         is_complex = standard >= COMPLEX_CASE_RATIO * overall or "high_value" in noted.get(segment.conversation, ())
         yield per_segment(facts, segment, int(is_complex))

@@ -49,13 +49,7 @@ class Attendance(NamedTuple):
 
 @lru_cache(maxsize=1)
 def attendances(facts: Facts) -> list[Attendance]:
-    """Returns every shift with the seconds attended within it, at most the required ones."""
-    leave: dict[tuple[str, dt.date], bool] = {}
-    for row in facts.rows("leave"):
-        if row["status"] == "approved":
-            for number in range((row["end_date"] - row["start_date"]).days + 1):
-                day = row["agent_key"], row["start_date"] + number * _DAY
-                leave[day] = leave.get(day, False) or bool(row["is_paid"])
+    """Returns every shift with the seconds attended within it, at most the required ones; punched twice is once."""
     punches: dict[tuple[str, dt.date], list[tuple[int, int | None]]] = defaultdict(list)
     for row in facts.rows("punch"):
         punches[row["agent_key"], row["shift_date"]].append((row["in_at"], row["out_at"]))
@@ -64,13 +58,13 @@ def attendances(facts: Facts) -> list[Attendance]:
         for shift in shifts:
             pairs = punches[agent, shift.day]
             closed = [(came, left) for came, left in pairs if left is not None and left - came <= LONGEST_PUNCH_SECONDS]
-            inside = sum(max(0, min(left, shift.end) - max(came, shift.start)) for came, left in closed)
+            inside = total(common(closed, [(shift.start, shift.end)]))
             found.append(
                 Attendance(
                     agent=agent,
                     shift=shift,
-                    is_on_leave=(agent, shift.day) in leave,
-                    is_paid_leave=leave.get((agent, shift.day), False),
+                    is_on_leave=(agent, shift.day) in facts.leave,
+                    is_paid_leave=facts.leave.get((agent, shift.day), False),
                     is_contradicted=len(closed) < len(pairs),
                     attended_seconds=min(inside, shift.required_seconds),
                 )
@@ -222,9 +216,8 @@ def work_efficiency(facts: Facts) -> Iterator[Entry]:
 
     Away is, within the shift: wrap-up beyond ten minutes, and breaks beyond what the shift allows.
     """
-    leave = {(attendance.agent, attendance.shift.day) for attendance in attendances(facts) if attendance.is_on_leave}
     for key, day in phone_days(facts).items():
-        if day.shift and day.signed_in and key not in leave:
+        if day.shift and day.signed_in and key not in facts.leave:
             inside, required = [(day.shift.start, day.shift.end)], day.shift.required_seconds
             breaks = total(common(day.pauses.get("break", []), inside))
             allowed = day.shift.end - day.shift.start - required

@@ -65,7 +65,7 @@ create table payroll.snapshot (
     definition_hash text not null,
     data_cut bigint not null,
     status text not null,
-    worked_share numeric(12, 6),
+    worked_share numeric(14, 10),
     composite numeric(8, 2),
     composite_before_gates numeric(8, 2),
     composite_unadjusted numeric(8, 2),
@@ -73,12 +73,14 @@ create table payroll.snapshot (
     interval_high numeric(8, 2),
     grade text,
     own_data_weight numeric(8, 2) not null,
-    coefficient numeric(12, 6),
+    coefficient numeric(14, 10),
     base_fen bigint,
     bonus_fen bigint,
     piece_fen bigint,
     adjustment_fen bigint,
-    pool_share numeric(12, 6),
+    -- Taken off while something is under review; the lines before it less this make the amount.
+    held_fen bigint,
+    pool_share numeric(14, 10),
     -- NULL: no amount was determined, e.g. because the score is under review; payroll pays nothing by this row.
     amount_fen bigint,
     check_min_wage boolean,
@@ -305,7 +307,7 @@ language sql stable set search_path = payroll, pg_temp as $$
     select
         'period_id,version,agent_key,team_key,plan_id,plan_version,definition_hash,data_cut,status,worked_share,composite,'
         || 'composite_before_gates,composite_unadjusted,grade,own_data_weight,coefficient,base_fen,bonus_fen,piece_fen,'
-        || E'adjustment_fen,pool_share,amount_fen,check_min_wage,row_hash\n'
+        || E'adjustment_fen,held_fen,pool_share,amount_fen,check_min_wage,row_hash\n'
         || coalesce(
             string_agg(
                 concat_ws(
@@ -314,7 +316,7 @@ language sql stable set search_path = payroll, pg_temp as $$
                     csv_field(composite::text), csv_field(composite_before_gates::text),
                     csv_field(composite_unadjusted::text), csv_field(grade), own_data_weight,
                     csv_field(trim_scale(coefficient)::text), csv_field(base_fen::text), csv_field(bonus_fen::text),
-                    csv_field(piece_fen::text), csv_field(adjustment_fen::text),
+                    csv_field(piece_fen::text), csv_field(adjustment_fen::text), csv_field(held_fen::text),
                     csv_field(trim_scale(pool_share)::text), csv_field(amount_fen::text),
                     csv_field(check_min_wage::text), row_hash
                 ) || E'\n',
@@ -394,8 +396,7 @@ begin
         select o.object, o.row_now from other_recorded() as o (object, row_now)
     ),
     logged as (
-        select object, detail from audit
-        where object ~ '^(transition|export|override|waiver|dispute|dispute event|correction|correction decision|row exclusion) '
+        select object, detail from audit where action <> 'seal'
     )
     select
         'record', coalesce(recorded.object, logged.object),
@@ -469,7 +470,8 @@ revoke all on function payroll.verify from public;
 grant execute on function payroll.verify to kefu_payroll, kefu_auditor, kefu_payroll_clerk;
 
 -- Makes sure that reading a relation of a calculation runs no code with the rights of the owner: a plain table of
--- built-in types without row security. The lock keeps it what it is until the transaction ends.
+-- built-in types, without row security and children, whose indexes and constraints call nothing of somebody's own
+-- (planning alone runs that). The lock keeps it what it is until the transaction ends.
 create function payroll.lock_plain_table(p_schema text, p_table text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -480,10 +482,18 @@ begin
     end if;
     execute format('lock table %I.%I in access share mode', p_schema, p_table);
     select * into found from pg_class where oid = to_regclass(format('%I.%I', p_schema, p_table));
-    if found.relkind <> 'r' or found.relrowsecurity or found.relhasrules or exists (
+    if found.relkind <> 'r' or found.relrowsecurity or found.relhasrules or found.relhassubclass or exists (
         select 1 from pg_attribute as a join pg_type as t on a.atttypid = t.oid
         where a.attrelid = found.oid and a.attnum > 0 and not a.attisdropped
             and t.typnamespace <> 'pg_catalog'::regnamespace
+    ) or exists (
+        -- What comes with the server is pinned and has no entry here.
+        select 1 from pg_depend as d
+        where d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass) and (d.classid, d.objid) in (
+            select 'pg_class'::regclass::oid, indexrelid from pg_index where indrelid = found.oid
+            union all
+            select 'pg_constraint'::regclass::oid, oid from pg_constraint where conrelid = found.oid
+        )
     ) then
         raise exception '%.% is not a plain table', p_schema, p_table using hint = 'calculate the period again';
     end if;

@@ -29,10 +29,7 @@ create table ops.text_reading (
     primary key (source_id, entity, field, feature, version, to_load_seq)
 );
 
-create trigger text_feature_append_only before update or delete on ops.text_feature
-for each row execute function ops.refuse_change();
-create trigger text_reading_append_only before update or delete on ops.text_reading
-for each row execute function ops.refuse_change();
+select payroll.make_append_only(name::regclass) from unnest(array['ops.text_feature', 'ops.text_reading']) as t (name);
 grant usage on schema ops, cfg to kefu_text;
 grant select on ops.load to kefu_text;
 grant select on cfg.object_version to kefu_text;
@@ -71,10 +68,7 @@ create table ops.integrity_decision (
     decided_by text not null default session_user,
     decided_at timestamptz not null default clock_timestamp()
 );
-create trigger integrity_decision_append_only before update or delete on ops.integrity_decision
-for each row execute function ops.refuse_change();
-create trigger integrity_decision_no_truncate before truncate on ops.integrity_decision
-for each statement execute function ops.refuse_change();
+select payroll.make_append_only('ops.integrity_decision');
 grant select on ops.integrity_decision to kefu_transformer;
 
 -- Only what a test has flagged can be decided, and the login that decides is the one that is signed in.

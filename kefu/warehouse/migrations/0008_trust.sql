@@ -104,14 +104,8 @@ $$;
 create trigger reliability_waiver_maker_is_not_checker before insert on ops.reliability_waiver_approval
 for each row execute function ops.refuse_own_waiver();
 
-create trigger reliability_waiver_append_only before update or delete on ops.reliability_waiver
-for each row execute function ops.refuse_change();
-create trigger reliability_waiver_no_truncate before truncate on ops.reliability_waiver
-for each statement execute function ops.refuse_change();
-create trigger reliability_waiver_approval_append_only before update or delete on ops.reliability_waiver_approval
-for each row execute function ops.refuse_change();
-create trigger reliability_waiver_approval_no_truncate before truncate on ops.reliability_waiver_approval
-for each statement execute function ops.refuse_change();
+select payroll.make_append_only('ops.reliability_waiver');
+select payroll.make_append_only('ops.reliability_waiver_approval');
 
 grant select, insert, delete on stats.rater_profile, stats.double_score_task to kefu_transformer;
 grant select on ops.reliability_waiver, ops.reliability_waiver_approval to kefu_transformer;

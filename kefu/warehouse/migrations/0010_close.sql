@@ -13,6 +13,19 @@ create table payroll.waiver (
     waived_at timestamptz not null
 );
 
+-- Somebody accepted what the plan pays an agent without enough evidence; a manager and HR both do (reliability.md 4.3).
+create table payroll.fallback_decision (
+    fallback_decision_id bigint generated always as identity primary key,
+    period_id text not null,
+    agent_key text collate "C" not null,
+    -- What was accepted; a calculation with another coefficient needs other decisions. NULL: a plan without pay.
+    coefficient numeric,
+    is_hr boolean not null,
+    reason text not null check (length(reason) >= 5),
+    decided_by text not null,
+    decided_at timestamptz not null
+);
+
 -- Which person a login belongs to: nobody decides about a score he gave or got. The last row of a login counts.
 create table payroll.login_person (
     login_person_id bigint generated always as identity primary key,
@@ -83,7 +96,8 @@ create table payroll.adjustment (
     new_grade text,
     old_amount_fen bigint,
     new_amount_fen bigint,
-    -- NULL: one of the versions has no amount, so a person has to settle it.
+    -- The new amount less what the first version and the corrections since have paid or will; a refused one has paid
+    -- nothing. NULL: one of the amounts is unknown, so a person has to settle it.
     delta_fen bigint,
     made_by text not null,
     approved_by text not null,
@@ -109,14 +123,18 @@ create table payroll.adjustment_period (
 
 select payroll.make_append_only(name::regclass)
 from unnest(array[
-    'payroll.waiver', 'payroll.login_person', 'payroll.dispute', 'payroll.dispute_event', 'ops.row_exclusion',
-    'payroll.adjustment', 'payroll.adjustment_decision', 'payroll.adjustment_period'
+    'payroll.waiver', 'payroll.fallback_decision', 'payroll.login_person', 'payroll.dispute', 'payroll.dispute_event',
+    'ops.row_exclusion', 'payroll.adjustment', 'payroll.adjustment_decision', 'payroll.adjustment_period'
 ]) as tables (name);
 
 -- Rows of these tables as verify() compares them with the audit.
 create function payroll.other_recorded() returns table (object text, row_now jsonb)
 language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
     select 'waiver ' || waiver_id, to_jsonb(w) from waiver as w
+    union all
+    select 'fallback decision ' || fallback_decision_id, to_jsonb(f) from fallback_decision as f
+    union all
+    select 'login ' || login_person_id, to_jsonb(p) from login_person as p
     union all
     select 'dispute ' || dispute_id, to_jsonb(d) from dispute as d
     union all
@@ -128,19 +146,35 @@ language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $
     union all
     select 'correction decision ' || adjustment_id, to_jsonb(d) from adjustment_decision as d
     union all
+    select 'correction period ' || adjustment_id, to_jsonb(p) from adjustment_period as p
+    union all
     select 'override ' || override_id, to_jsonb(o) from ops.reliability_override as o
+    union all
+    select 'trust waiver ' || waiver_id, to_jsonb(w) from ops.reliability_waiver as w
+    union all
+    select 'trust waiver approval ' || waiver_id, to_jsonb(a) from ops.reliability_waiver_approval as a
+    union all
+    select 'integrity decision ' || decision_id, to_jsonb(d) from ops.integrity_decision as d
 $$;
 revoke all on function payroll.other_recorded from public;
 
--- A person may write an override directly; the audit follows by trigger.
-create function payroll.audit_override() returns trigger
+-- What is written elsewhere than here and moves a score or its payment; arguments: what it is, and its key column.
+create function payroll.audit_row() returns trigger
 language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 begin
-    perform write_audit('override', 'override ' || new.override_id, to_jsonb(new));
+    perform write_audit(tg_argv[0], tg_argv[0] || ' ' || (to_jsonb(new) ->> tg_argv[1]), to_jsonb(new));
     return new;
 end $$;
 create trigger reliability_override_audit after insert on ops.reliability_override
-for each row execute function payroll.audit_override();
+for each row execute function payroll.audit_row('override', 'override_id');
+create trigger reliability_waiver_audit after insert on ops.reliability_waiver
+for each row execute function payroll.audit_row('trust waiver', 'waiver_id');
+create trigger reliability_waiver_approval_audit after insert on ops.reliability_waiver_approval
+for each row execute function payroll.audit_row('trust waiver approval', 'waiver_id');
+create trigger integrity_decision_audit after insert on ops.integrity_decision
+for each row execute function payroll.audit_row('integrity decision', 'decision_id');
+create trigger adjustment_period_audit after insert on payroll.adjustment_period
+for each row execute function payroll.audit_row('correction period', 'adjustment_id');
 
 -- --- what is configured ---------------------------------------------------------------------------------------------
 
@@ -194,6 +228,18 @@ begin
     end if;
     return found_value;
 end $$;
+
+-- Days after the end of a period from which the slowest metric of its plans counts every case of the last day.
+create function payroll.days_to_mature(p_period jsonb) returns integer
+language sql stable set search_path = payroll, pg_temp as $$
+    select max((watched.body ->> 'value')::integer) + 1
+    from in_force('plan', (p_period ->> 'start')::date) as plan
+    cross join lateral jsonb_array_elements(plan.body -> 'metrics') as entry
+    join in_force('metric', (p_period ->> 'start')::date) as metric on metric.object_id = entry ->> 'metric_id'
+    join in_force('parameter', (p_period ->> 'start')::date) as watched
+        on watched.object_id = metric.body ->> 'matures_in'
+    where p_period -> 'plan_ids' ? plan.object_id
+$$;
 
 -- The instant at which the last business day of a period ends.
 create function payroll.period_ends_at(p_period jsonb) returns timestamptz
@@ -323,6 +369,12 @@ begin
     end if;
 end $$;
 
+-- HR id of whoever is connected; NULL while nobody has recorded it.
+create function payroll.person_connected() returns text
+language sql stable set search_path = payroll, pg_temp as $$
+    select agent_key from login_person where login = session_user order by login_person_id desc limit 1
+$$;
+
 create function payroll.result_hash(p_period_id text, p_version integer) returns text
 language plpgsql set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 declare
@@ -383,7 +435,11 @@ begin
     end if;
     new.period_id := p_period_id;
     new.version := coalesce(last.version, 1);
-    new.as_of := period ->> 'as_of';
+    -- A restatement keeps the clocks of its period.
+    new.as_of := coalesce(
+        (select c.as_of from close as c where c.period_id = p_period_id and c.version = new.version - 1),
+        (period ->> 'as_of')::timestamptz
+    );
     new.reason := p_reason;
     new.reason_code := last.reason_code;
     select coalesce(max(load_seq), 0) into new.data_cut from ops.load;
@@ -392,6 +448,9 @@ begin
     from in_force('defaults', (period ->> 'start')::date);
     if days is null then
         raise exception 'the defaults in force on % have no usable period.cut', period ->> 'start';
+    end if;
+    if period ->> 'mode' = 'real' then
+        days := greatest(days, days_to_mature(period));
     end if;
     if new.as_of < ends_at + make_interval(days => days) then
         problems := problems || format('its clocks stand at %s, earlier than %s days after its end', new.as_of, days);
@@ -425,8 +484,8 @@ create function payroll.record_calculation(p_period_id text, p_config_hash text)
 language plpgsql security definer set search_path = payroll, pg_temp as $$
 declare
     required constant text[] := array[
-        'agents_mapped', 'critical_checks', 'effective_weights_sum_to_100', 'plan_approved', 'quarantine_settled',
-        'reconciliation', 'reliability_evaluated', 'weights_sum_to_100'
+        'agents_mapped', 'critical_checks', 'effective_weights_sum_to_100', 'pause_reasons_mapped', 'plan_approved',
+        'quarantine_settled', 'reconciliation', 'reliability_evaluated', 'weights_sum_to_100'
     ];
     period constant jsonb := period_body(p_period_id);
     new transition := expect(p_period_id, 'a calculation', 'cut');
@@ -515,6 +574,67 @@ begin
     perform write_audit('waive', 'waiver ' || written.waiver_id, to_jsonb(written));
 end $$;
 
+-- Names of those whose pay rests on a fallback that two people, one of them of HR, have not accepted yet; NULL: nobody.
+-- The recordings of a demo wait for nobody.
+create function payroll.undecided(p_period_id text) returns text
+language plpgsql security definer set search_path = payroll, pg_temp as $$
+declare
+    now_at constant transition := current_state(p_period_id);
+    calculation constant text := calculation_of(p_period_id, now_at.version);
+    names text;
+begin
+    if period_body(p_period_id) ->> 'mode' = 'demo'
+        or now_at.state is null or now_at.state not in ('calculated', 'reviewed', 'published', 'dispute_window')
+    then
+        return null;
+    end if;
+    perform lock_plain_table(calculation, name) from unnest(array['payment', 'score']) as n (name);
+    execute format(
+        'select string_agg(s.agent_name || '' ('' || s.agent_key || '')'', '', '' order by s.agent_key)'
+        ' from %1$I.payment as p join %1$I.score as s on p.period_id = s.period_id and p.agent_key = s.agent_key'
+        ' where p.period_id = $1 and p.needs_decision and not coalesce(('
+        ' select count(distinct f.decided_by) > 1 and bool_or(f.is_hr) from payroll.fallback_decision as f'
+        ' where f.period_id = p.period_id and f.agent_key = p.agent_key'
+        ' and f.coefficient is not distinct from p.coefficient), false)',
+        calculation
+    ) into names using p_period_id;
+    return names;
+end $$;
+
+-- Accepts what the plan pays an agent without enough evidence, as the manager or as HR.
+create function payroll.accept_fallback(p_period_id text, p_agent_key text, p_reason text) returns void
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    now_at constant transition := expect(
+        p_period_id, 'a decision about a fallback', 'calculated', 'reviewed', 'published', 'dispute_window'
+    );
+    calculation constant text := calculation_of(p_period_id, now_at.version);
+    payment jsonb;
+    written fallback_decision;
+begin
+    perform refuse_who(now_at, 'decided about', 'cut', 'calculated');
+    if person_connected() = p_agent_key then
+        raise exception '% cannot decide about the own pay', session_user using hint = 'another person decides';
+    end if;
+    perform lock_plain_table(calculation, 'payment');
+    execute format(
+        'select to_jsonb(p) from %I.payment as p where period_id = $1 and agent_key = $2 and needs_decision', calculation
+    ) into payment using p_period_id, p_agent_key;
+    if payment is null then
+        raise exception '% needs no decision in period %', p_agent_key, p_period_id
+            using hint = format('see `kefu period status %s`', p_period_id);
+    end if;
+    insert into fallback_decision (period_id, agent_key, coefficient, is_hr, reason, decided_by, decided_at)
+    values (
+        p_period_id, p_agent_key, (payment ->> 'coefficient')::numeric,
+        pg_has_role(session_user, 'kefu_hr_approver', 'member'), p_reason, session_user, clock()
+    )
+    returning * into written;
+    perform write_audit(
+        'accept fallback', 'fallback decision ' || written.fallback_decision_id, to_jsonb(written)
+    );
+end $$;
+
 create function payroll.review(p_period_id text) returns payroll.transition
 language plpgsql security definer set search_path = payroll, pg_temp as $$
 declare
@@ -580,9 +700,26 @@ begin
     if found_ids is not null then
         problems := problems || format('it was calculated before these disputes were decided: %s', found_ids);
     end if;
+    -- What a version corrects is counted from what the versions before it pay in the end.
+    select string_agg(a.adjustment_id::text, ', ' order by a.adjustment_id) into found_ids
+    from adjustment as a
+    left join adjustment_decision as d on a.adjustment_id = d.adjustment_id
+    where a.period_id = p_period_id and (a.delta_fen < 0 or a.delta_fen is null) and d.adjustment_id is null;
+    if found_ids is not null then
+        problems := problems || format('these earlier corrections of it wait for HR: %s', found_ids);
+    end if;
+    found_ids := undecided(p_period_id);
+    if found_ids is not null then
+        problems := problems || format(
+            'a manager and HR have not both accepted what these get without enough evidence: %s', found_ids
+        );
+    end if;
     if problems <> '{}' then
         raise exception 'period % cannot be approved: %', p_period_id, array_to_string(problems, '; ')
-            using hint = format('see `kefu dispute list` and `kefu period status %s`', p_period_id);
+            using hint = format(
+                'see `kefu period status %1$s`; settle with `kefu dispute`, `kefu payroll decide` and'
+                ' `kefu period accept-fallback %1$s`', p_period_id
+            );
     end if;
     perform expect_result(new);
     return enter('approved', new);
@@ -602,8 +739,8 @@ begin
         'insert into payroll.snapshot select s.period_id, $2, s.agent_key, s.agent_name, s.team_key, s.plan_id,'
         ' s.plan_version, s.cohort_key, $3, $4, s.status, p.worked_share, s.composite, s.composite_before_gates,'
         ' s.composite_unadjusted, s.interval_low, s.interval_high, s.grade, s.own_data_weight, p.coefficient,'
-        ' p.base_fen, p.bonus_fen, p.piece_fen, p.adjustment_fen, p.pool_share, p.amount_fen, p.check_min_wage,'
-        ' to_jsonb(s), to_jsonb(p), '''' from %1$I.score as s join %1$I.payment as p'
+        ' p.base_fen, p.bonus_fen, p.piece_fen, p.adjustment_fen, p.held_fen, p.pool_share, p.amount_fen,'
+        ' p.check_min_wage, to_jsonb(s), to_jsonb(p), '''' from %1$I.score as s join %1$I.payment as p'
         ' on s.period_id = p.period_id and s.agent_key = p.agent_key where s.period_id = $1',
         calculation
     ) using p_period_id, new.version, new.definition_hash, new.data_cut;
@@ -804,6 +941,11 @@ declare
     period constant jsonb := period_body(p_row.period_id);
     least_points constant numeric := number_of(period, 'period', 'material', 'score');
     least_fen constant numeric := 100 * number_of(period, 'period', 'material', 'cny');
+    -- Data may have been cut again since, for another reason.
+    restated_for constant text := (
+        select reason from transition
+        where period_id = p_row.period_id and version = p_row.version order by transition_id limit 1
+    );
     written adjustment;
 begin
     for written in
@@ -812,21 +954,45 @@ begin
             old_amount_fen, new_amount_fen, delta_fen, made_by, approved_by, created_at
         )
         select
-            p_row.period_id, p_row.version, agent_key, p_row.reason_code, p_row.reason, old.composite, new.composite,
-            old.grade, new.grade, old.amount_fen, new.amount_fen,
-            -- An agent who was not in a version got nothing by it; one without an amount got an unknown one.
-            case when new.row_hash is null then 0 else new.amount_fen end
-            - case when old.row_hash is null then 0 else old.amount_fen end,
-            p_sealed.calculated_by, p_sealed.approved_by, clock()
-        from (select * from snapshot where period_id = p_row.period_id and version = p_row.version - 1) as old
-        full join (select * from snapshot where period_id = p_row.period_id and version = p_row.version) as new
-            using (agent_key)
+            p_row.period_id, p_row.version, agents.agent_key, p_row.reason_code, restated_for, old.composite,
+            new.composite, old.grade, new.grade, old.amount_fen, new.amount_fen,
+            money.new_fen - money.first_fen - corrected.paid_fen, p_sealed.calculated_by, p_sealed.approved_by, clock()
+        from (
+            select agent_key from snapshot
+            where period_id = p_row.period_id and version in (p_row.version - 1, p_row.version)
+            group by agent_key
+        ) as agents
+        cross join lateral (
+            select
+                coalesce(max(a.version), 1) as version,
+                coalesce(sum(a.delta_fen) filter (where d.is_approved is not false), 0)::bigint as paid_fen
+            from adjustment as a
+            left join adjustment_decision as d on a.adjustment_id = d.adjustment_id
+            where a.period_id = p_row.period_id and a.agent_key = agents.agent_key
+        ) as corrected
+        left join snapshot as new
+            on new.period_id = p_row.period_id and new.version = p_row.version and new.agent_key = agents.agent_key
+        left join snapshot as old
+            on old.period_id = p_row.period_id and old.version = p_row.version - 1 and old.agent_key = agents.agent_key
+        left join snapshot as said
+            on said.period_id = p_row.period_id and said.version = corrected.version
+                and said.agent_key = agents.agent_key
+        left join snapshot as first
+            on first.period_id = p_row.period_id and first.version = 1 and first.agent_key = agents.agent_key
+        -- An agent who was not in a version got nothing by it; one without an amount got an unknown one.
+        cross join lateral (
+            select
+                case when new.row_hash is null then 0 else new.amount_fen end as new_fen,
+                case when said.row_hash is null then 0 else said.amount_fen end as said_fen,
+                case when first.row_hash is null then 0 else first.amount_fen end as first_fen
+        ) as money
         where abs(new.composite - old.composite) >= least_points
             or (new.composite is null) <> (old.composite is null)
             or new.grade is distinct from old.grade
             or (new.amount_fen is null) <> (old.amount_fen is null)
-            or abs(new.amount_fen - old.amount_fen) >= least_fen
-        order by agent_key
+            -- Since the last line, so that small changes of several versions add up.
+            or abs(money.new_fen - money.said_fen) >= least_fen
+        order by agents.agent_key
         returning *
     loop
         perform write_audit('correct', 'correction ' || written.adjustment_id, to_jsonb(written));
@@ -849,7 +1015,7 @@ begin
     end if;
     if line.delta_fen is null and p_is_approved then
         raise exception 'correction % has no amount that could be approved', p_adjustment_id
-            using hint = 'settle why a version has no amount and restate the period again';
+            using hint = 'settle it with payroll, then refuse it here and say how it was settled';
     end if;
     if session_user = line.made_by then
         raise exception 'correction % was calculated by % and cannot be approved by the same login', p_adjustment_id,
@@ -1025,11 +1191,11 @@ create function payroll.decide_dispute(p_dispute_id bigint, p_outcome text, p_no
 language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 declare
     found_row constant dispute_status := expect_dispute(p_dispute_id, 'a decision', 'evidence', 'second_level');
-    person text;
-    was_excluded boolean;
+    person constant text := person_connected();
+    excludes constant boolean := p_outcome in ('row_excluded', 'rescored_blind');
+    last ops.row_exclusion;
     written ops.row_exclusion;
 begin
-    select agent_key into person from login_person where login = session_user order by login_person_id desc limit 1;
     if found_row.scorer_key is not null and person is null then
         raise exception 'nobody knows whose login % is, so it cannot decide about a score of %', session_user,
             found_row.scorer_key using hint = 'record it with `kefu dispute person`';
@@ -1050,7 +1216,7 @@ begin
         raise exception 'dispute % was submitted, decided or calculated by % and cannot be decided by the same login',
             p_dispute_id, session_user using hint = 'another person decides';
     end if;
-    if p_outcome in ('row_excluded', 'rescored_blind') and found_row.object_kind <> 'row' then
+    if excludes and found_row.object_kind <> 'row' then
         raise exception 'dispute % is about a %; only a row can be excluded or scored again', p_dispute_id,
             found_row.object_kind;
     end if;
@@ -1062,15 +1228,13 @@ begin
         p_outcome, p_note
     );
     if found_row.object_kind = 'row' then
-        select x.is_excluded into was_excluded from ops.row_exclusion as x
+        select x.* into last from ops.row_exclusion as x
         where x.row_kind = found_row.row_kind and x.row_key = found_row.row_key
         order by x.exclusion_id desc limit 1;
-        if coalesce(was_excluded, false) <> (p_outcome in ('row_excluded', 'rescored_blind')) then
+        -- A row comes back only by the dispute that took it out.
+        if excludes <> coalesce(last.is_excluded, false) and (excludes or last.dispute_id = p_dispute_id) then
             insert into ops.row_exclusion (row_kind, row_key, dispute_id, is_excluded, decided_by, decided_at)
-            values (
-                found_row.row_kind, found_row.row_key, p_dispute_id, not coalesce(was_excluded, false), session_user,
-                clock()
-            )
+            values (found_row.row_kind, found_row.row_key, p_dispute_id, excludes, session_user, clock())
             returning * into written;
             perform write_audit('exclude', 'row exclusion ' || written.exclusion_id, to_jsonb(written));
         end if;
@@ -1109,14 +1273,17 @@ begin
 end $$;
 
 create function payroll.record_person(p_login text, p_agent_key text) returns void
-language plpgsql security definer set search_path = payroll, pg_temp as $$
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    written login_person;
 begin
     if p_login = session_user then
         raise exception '% cannot say whose login it is', session_user using hint = 'another person records it';
     end if;
     insert into login_person (login, agent_key, recorded_by, recorded_at)
-    values (p_login, p_agent_key, session_user, clock());
-    perform write_audit('person', 'login ' || p_login, jsonb_build_object('agent_key', p_agent_key));
+    values (p_login, p_agent_key, session_user, clock())
+    returning * into written;
+    perform write_audit('person', 'login ' || written.login_person_id, to_jsonb(written));
 end $$;
 
 -- --- what later periods read ----------------------------------------------------------------------------------------
@@ -1136,7 +1303,7 @@ select
     s.period_id, s.version, s.agent_key, s.agent_name, s.team_key, s.plan_id, s.plan_version, s.cohort_key, s.status,
     s.composite, s.composite_before_gates, s.composite_unadjusted, s.interval_low, s.interval_high, s.grade,
     s.own_data_weight, s.worked_share, s.coefficient, s.base_fen, s.bonus_fen, s.piece_fen, s.adjustment_fen,
-    s.pool_share, s.amount_fen, s.score ->> 'gates_zh' as gates_zh, s.score ->> 'gates_en' as gates_en,
+    s.held_fen, s.pool_share, s.amount_fen, s.score ->> 'gates_zh' as gates_zh, s.score ->> 'gates_en' as gates_en,
     s.payment ->> 'reason_zh' as reason_zh, s.payment ->> 'reason_en' as reason_en
 from payroll.snapshot as s
 join payroll.closed_period as c on s.period_id = c.period_id and s.version = c.version;
@@ -1161,7 +1328,8 @@ begin
         where pronamespace = 'payroll'::regnamespace and proname in (
             'current_state', 'calculation_of', 'enter', 'expect', 'refuse_who', 'refuse_plan_author', 'result_hash',
             'expect_result', 'write_adjustments', 'enter_dispute', 'expect_dispute', 'in_force', 'period_body',
-            'number_of', 'definition_hash', 'period_ends_at', 'after_business_days', 'audit_override'
+            'number_of', 'definition_hash', 'period_ends_at', 'after_business_days', 'audit_row',
+            'person_connected'
         )
     loop
         execute format('revoke all on function %s from public', signature);
@@ -1171,7 +1339,7 @@ begin
         where pronamespace = 'payroll'::regnamespace and proname in (
             'cut', 'record_calculation', 'waive', 'review', 'publish', 'approve', 'lock', 'record_export', 'restate',
             'submit_dispute', 'triage_dispute', 'add_evidence', 'decide_dispute', 'appeal_dispute', 'close_dispute',
-            'record_person', 'acknowledge', 'decide_adjustment'
+            'record_person', 'acknowledge', 'decide_adjustment', 'accept_fallback', 'undecided'
         )
     loop
         execute format('revoke all on function %s from public', signature);
@@ -1182,3 +1350,4 @@ begin
         end);
     end loop;
 end $$;
+grant execute on function payroll.undecided to kefu_auditor;

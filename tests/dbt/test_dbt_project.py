@@ -215,6 +215,13 @@ def test_a_broken_model_turns_its_scenario_red(
     planted = {name for mutation in PLANTED["mutations"] for name in mutation["scenarios"]}
     assert len(planted) >= 110
     assert planted <= reds < statuses.keys()
+    # A later process takes up what this one read of the same files, and reads nothing again.
+    [kept] = (tmp_path / ".kefu" / "dbt-parsed").iterdir()
+    stored = (kept / "partial_parse.msgpack").stat()
+    monkeypatch.setattr(transform, "_PARSED", {})
+    again = transform.parsed(broken, variables(broken))
+    assert again is not None and {node.name for node in again.nodes.values()} >= set(MODELS)
+    assert (kept / "partial_parse.msgpack").stat().st_mtime_ns == stored.st_mtime_ns
 
 
 def test_every_invariant_finds_its_planted_fault(line: Line, copy_of: Copy) -> None:

@@ -17,7 +17,8 @@ run: $(VENV)/.runtime ## set up, then load the samples and a simulated month, bu
 	@$(BIN)/kefu run --close --simulated
 
 test: $(VENV)/.development ## set up, then run all tests
-	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@# One more than two cores: each waits for its server part of the time.
+	@$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.development ## every static check, in check mode
 	$(BIN)/ruff check .

@@ -48,9 +48,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     ensure_env(env)
     found = Settings(_env_file=env, kefu_data_dir=folder, kefu_postgres_port=free_port(0), warehouse_url=None)
     embedded.start(found)
-    # Nothing here has to survive a power cut; tests that kill runs kill clients, never the server.
+    # Nothing here has to survive a power cut; tests that kill runs kill clients, never the server. Tables live for
+    # minutes, and looking after thousands of them costs more than it brings.
     with Warehouse(found, "postgres").connect(Role.OWNER, autocommit=True) as owner:
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
             owner.execute(f"alter system set {setting} = off".encode())
         owner.execute("select pg_reload_conf()")
     yield found

@@ -85,7 +85,11 @@ def copy_database(platform: Platform, settings: Settings, name: str, folder: Pat
     with administration.connect(Role.OWNER, autocommit=True) as owner:
         owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [original])
         owner.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        owner.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(original)))
+        owner.execute(
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(original)
+            )
+        )
         owner.execute(
             "update pg_database set datacl = (select datacl from pg_database where datname = %s) where datname = %s",
             [original, name],

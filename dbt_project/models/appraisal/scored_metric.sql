@@ -159,11 +159,9 @@ findings as (
         string_agg(found.reason_en, '; ' order by found.rule_id, found.metric_id) as finding_en
     from {{ ref('integrity_finding') }} as found
     cross join
-        lateral (
-            select found.metric_id
-            union
-            select jsonb_array_elements_text(found.also_metric_ids)
-        ) as affected
+        lateral jsonb_array_elements_text(
+            jsonb_build_array(found.metric_id) || coalesce(found.also_metric_ids, '[]')
+        ) as affected (metric_id)
     where found.state in ('confirmed', 'suspected')
     group by found.agent_key, affected.metric_id
 

@@ -42,7 +42,7 @@ def begin(platform: Platform, scope: Scope, run_id: str, *, in_full: bool = Fals
     Why everything is built stands in `ops.live_build.reason`. A build that did not finish is no base; what it had
     marked dirty stays marked until one does.
     """
-    project = _project_hash(PROJECT / "dbt_project")
+    project = project_hash(PROJECT / "dbt_project")
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         configured = _configuration_hash(connection)
         last = connection.execute(
@@ -150,7 +150,8 @@ def _configuration_hash(connection: Connection) -> str:
     return str(row[0])
 
 
-def _project_hash(folder: Path) -> str:
+def project_hash(folder: Path) -> str:
+    """Returns a fingerprint of the models, macros, tests and descriptions of a dbt project."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".sql", ".yml") and "target" not in path.parts:

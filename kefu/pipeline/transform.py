@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
 from kefu.pipeline.context import Platform, Scope
-from kefu.pipeline.live_line import Base, begin, finish, going_on
+from kefu.pipeline.live_line import Base, begin, finish, going_on, project_hash
 from kefu.settings import PROJECT
 from kefu.warehouse import Role, WarehouseError
 
@@ -184,7 +182,7 @@ def parsed(platform: Platform, arguments: Sequence[str]) -> Manifest | None:
     Instants and periods are read when a model runs; database and calculation only decide where relations lie.
     """
     given = json.loads(arguments[arguments.index("--vars") + 1]) if "--vars" in arguments else {}
-    digest = _digest()
+    digest = project_hash(PROJECT / "dbt_project")
     if digest not in _PARSED:
         manifest = _parse(digest)
         if manifest is None:
@@ -196,16 +194,6 @@ def parsed(platform: Platform, arguments: Sequence[str]) -> Manifest | None:
         gc.freeze()
     _place(_PARSED[digest], platform.warehouse.parameters(Role.TRANSFORMER)["dbname"], given.get("calc_id", "live"))
     return _PARSED[digest]
-
-
-def _digest() -> str:
-    """Returns a fingerprint of the project's files and of the dbt that reads them."""
-    folder = PROJECT / "dbt_project"
-    found = hashlib.sha256(version("dbt-core").encode())
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".sql", ".yml") and not {"target", "logs"} & set(path.relative_to(folder).parts):
-            found.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    return found.hexdigest()
 
 
 def _parse(digest: str) -> Manifest | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,17 +15,20 @@ from psycopg import sql
 from kefu.payroll import Close, close_period
 from kefu.pipeline.context import Platform
 from kefu.pipeline.run import daily
-from kefu.settings import PROJECT, Settings, ensure_env, free_port
-from kefu.warehouse import Role, Warehouse, embedded
+from kefu.settings import PROJECT, Settings
+from kefu.warehouse import Role, Warehouse
 from kefu.warehouse.migrate import migrate
 from tests.e2e.planting import plant
-from tests.e2e.support import Line, configuration, copy_database, watched_commands
+from tests.e2e.support import Line, copy_database, finished_line, line_on, serving, settings_in
 
 Copy = Callable[[Platform, str], Platform]
 
-# The files that take longest begin first, so that all workers end at about the same time.
+# The files that take longest begin first, so that all workers end at about the same time. What needs no server goes on
+# while the first worker makes the line that the others wait for.
 LONGEST = [
     "dbt/test_dbt_project.py",
+    "simulation/test_truth.py",
+    "simulation/test_papers.py",
     "e2e/test_recovery.py",
     "pipeline/test_incremental.py",
     "dags/test_runs.py",
@@ -41,21 +46,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings with generated secrets and an embedded server that is stopped at the end."""
-    folder = tmp_path_factory.mktemp("kefu")
-    env = folder / ".env"
-    ensure_env(env)
-    found = Settings(_env_file=env, kefu_data_dir=folder, kefu_postgres_port=free_port(0), warehouse_url=None)
-    embedded.start(found)
-    # Nothing here has to survive a power cut; tests that kill runs kill clients, never the server. Tables live for
-    # minutes, and looking after thousands of them costs more than it brings.
-    with Warehouse(found, "postgres").connect(Role.OWNER, autocommit=True) as owner:
-        for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
-            owner.execute(f"alter system set {setting} = off".encode())
-        owner.execute("select pg_reload_conf()")
-    yield found
-    embedded.stop(found)
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings with generated secrets and an embedded server that is stopped at the end.
+
+    Where any test of the session needs the finished line, the server begins as a copy of the one that holds it.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    shared = tmp_path_factory.getbasetemp().parent if worker else tmp_path_factory.getbasetemp()
+    folder = shared / f"kefu_{worker}"
+    if any("line" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        # With the owners of the server's files, who is not who runs the tests where that is root.
+        subprocess.run(["cp", "-a", finished_line(shared), folder], check=True)
+    else:
+        folder.mkdir()
+    found = settings_in(folder)
+    with serving(found):
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +83,9 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session")
-def line(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Line:
+def line(settings: Settings) -> Line:
     """The complete daily run over the recordings, once for all tests; its database is only read and copied."""
-    configured = settings.model_copy(update={"kefu_config_dir": configuration(tmp_path_factory.mktemp("line"))})
-    platform = Platform(configured, "t_line")
-    said: list[str] = []
-    with watched_commands() as commands:
-        published = daily(platform, "first run", say=said.append)
-    return Line(platform, published, said, commands)
+    return line_on(settings)
 
 
 @pytest.fixture(scope="session")

@@ -140,3 +140,15 @@
         from unnest({{ ranges }}) as r (stretch)
     )
 {%- endmacro %}
+
+{# The ranges in which a day lies, each by its kind and first day; a day outside the period has none of that kind.
+   Needs a relation named period. #}
+{% macro ranges_of(day, with_day=true) -%}
+    values
+    {% if with_day -%}
+    ('day', {{ day }}),
+    {% endif -%}
+    ('week', {{ day }} - extract(isodow from {{ day }})::integer + 1),
+    ('month', {{ day }} - extract(day from {{ day }})::integer + 1),
+    ('period', case when {{ day }} between period.period_start and period.period_end then period.period_start end)
+{%- endmacro %}

@@ -186,16 +186,7 @@ ranged as (
         range.period_start
     from daily
     cross join period
-    cross join lateral (
-        values
-        ('day', daily.business_date),
-        ('week', date_trunc('week', daily.business_date)::date),
-        ('month', date_trunc('month', daily.business_date)::date),
-        (
-            'period',
-            case when daily.business_date between period.period_start and period.period_end then period.period_start end
-        )
-    ) as range (period_kind, period_start)
+    cross join lateral ({{{{ ranges_of('daily.business_date') }}}}) as range (period_kind, period_start)
     where range.period_start is not null {{{{ and_is_dirty_range('range.period_kind', 'range.period_start') }}}}
 
 )
@@ -294,7 +285,7 @@ _SHARED: list[dict[str, Any]] = [
         "Attribution and credit are those of the measure (config/measures/). Left out: sums of 0, except of stocks.",
         "config": {
             "indexes": [
-                {"columns": ["unit_kind", "unit_key", "channel", "business_date", "measure_id"], "unique": True},
+                {"columns": ["business_date", "unit_key", "measure_id", "channel", "unit_kind"], "unique": True},
             ]
         },
         "columns": [

@@ -8,10 +8,12 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+import sqlparse
 import yaml
 
 from kefu.pipeline import transform
@@ -63,6 +65,19 @@ Manifest = dict[str, Any]
 def built(line: Line, copy_of: Copy) -> Platform:
     """A copy of the finished daily run, whose relations give the unit tests their types."""
     return copy_of(line.platform, "t_dbt")
+
+
+@pytest.fixture(autouse=True)
+def flat_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets dbt find the first `with` of a scenario's model among plain tokens.
+
+    It looks at nothing else, but has every token grouped for it, which is a third of the time scenarios take.
+    """
+
+    def flat(statement: str) -> tuple[sqlparse.sql.Statement, ...]:
+        return tuple(sqlparse.engine.FilterStack().run(statement))
+
+    monkeypatch.setattr("dbt.compilation.sqlparse", SimpleNamespace(**vars(sqlparse) | {"parse": flat}))
 
 
 @pytest.fixture(scope="module")
@@ -210,11 +225,12 @@ def test_a_broken_model_turns_its_scenario_red(
     monkeypatch.setattr(transform, "PROJECT", tmp_path)
     # A folder of its own, because dbt keeps there what it parsed.
     broken = Platform(built.settings.model_copy(update={"kefu_data_dir": tmp_path}))
-    statuses = run_tests(broken, *(f"test_type:unit,{mutation['model']}" for mutation in PLANTED["mutations"]))
-    reds = {name for name, status in statuses.items() if status != "pass"}
     planted = {name for mutation in PLANTED["mutations"] for name in mutation["scenarios"]}
     assert len(planted) >= 110
-    assert planted <= reds < statuses.keys()
+    # What no fault touches stays green, so red is the fault's doing.
+    statuses = run_tests(broken, *planted, *PLANTED["untouched"])
+    assert statuses.keys() == planted | set(PLANTED["untouched"])
+    assert {name for name, status in statuses.items() if status == "pass"} == set(PLANTED["untouched"])
     # A later process takes up what this one read of the same files, and reads nothing again.
     [kept] = (tmp_path / ".kefu" / "dbt-parsed").iterdir()
     stored = (kept / "partial_parse.msgpack").stat()

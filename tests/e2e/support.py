@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import multiprocessing
 import os
+import pickle
 import runpy
 import shutil
 import threading
@@ -19,9 +21,13 @@ from pydantic import SecretStr
 
 from kefu.pipeline.context import Platform
 from kefu.pipeline.publish import Published
-from kefu.settings import PROJECT, Settings
-from kefu.warehouse import Role
+from kefu.pipeline.run import daily
+from kefu.settings import PROJECT, Settings, ensure_env, free_port
+from kefu.warehouse import Role, Warehouse, embedded
 
+LINE = "t_line"
+# What a finished line remembers beside its database.
+RECORD = "line.pickle"
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
 # Each killed run is a process of its own, forked from one that has imported what runs need.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -43,6 +49,57 @@ class Line:
     published: Published
     said: list[str]
     commands: set[str]
+
+
+def settings_in(folder: Path) -> Settings:
+    """Returns settings of an installation in a folder, with a free port and secrets of its own unless it has some."""
+    env = folder / ".env"
+    ensure_env(env)
+    return Settings(_env_file=env, kefu_data_dir=folder, kefu_postgres_port=free_port(0), warehouse_url=None)
+
+
+@contextlib.contextmanager
+def serving(settings: Settings) -> Iterator[None]:
+    """Runs an embedded server, and stops it at the end.
+
+    Nothing on it has to survive a power cut; tests that kill runs kill clients, never the server. Tables live for
+    minutes, and looking after thousands of them costs more than it brings.
+    """
+    embedded.start(settings)
+    try:
+        with Warehouse(settings, "postgres").connect(Role.OWNER, autocommit=True) as owner:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
+                owner.execute(f"alter system set {setting} = off".encode())
+            owner.execute("select pg_reload_conf()")
+        yield
+    finally:
+        embedded.stop(settings)
+
+
+def finished_line(shared: Path) -> Path:
+    """Returns `shared/line`, a stopped installation that holds the complete daily run, made by the first who asks.
+
+    Who comes second waits: three workers that build the same cost more than two that wait.
+    """
+    folder = shared / "line"
+    with (shared / "line.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / RECORD).exists():
+            folder.mkdir()
+            settings = settings_in(folder)
+            config = configuration(folder)
+            said: list[str] = []
+            with serving(settings), watched_commands() as commands:
+                platform = Platform(settings.model_copy(update={"kefu_config_dir": config}), LINE)
+                published = daily(platform, "first run", say=said.append)
+            (folder / RECORD).write_bytes(pickle.dumps((config, published, said, commands)))
+    return folder
+
+
+def line_on(settings: Settings) -> Line:
+    """Returns the finished line on a server that began as a copy of the one of `finished_line`."""
+    config, *told = pickle.loads((settings.kefu_data_dir / RECORD).read_bytes())
+    return Line(Platform(settings.model_copy(update={"kefu_config_dir": config}), LINE), *told)
 
 
 def configuration(folder: Path) -> Path:

@@ -1,5 +1,5 @@
 {{ config(indexes=[
-    {'columns': ['metric_id', 'metric_version', 'unit_kind', 'unit_key', 'channel', 'business_date'], 'unique': true}
+    {'columns': ['business_date', 'unit_key', 'metric_id', 'metric_version', 'channel', 'unit_kind'], 'unique': true}
 ]) }}
 {{ moves(
     'date', counts={'measure_day': 'business_date'}, also={'exempt_day': 'business_date'}, dates=['business_date']

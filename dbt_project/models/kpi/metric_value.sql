@@ -2,7 +2,8 @@
     'metric_day': 'business_date', 'measure_histogram': 'business_date', 'measure_distinct': 'period_start'
 }, also={'exempt_day': 'business_date'}, covers=['int_agent_team'], period_marks=['team'], clock=true) }}
 
-with days as (
+-- Read where they are used, so that PostgreSQL plans with their statistics.
+with days as not materialized (
 
     select * from {{ ref('metric_day') }}
 
@@ -14,7 +15,7 @@ distinct_counts as (
 
 ),
 
-histogram as (
+histogram as not materialized (
 
     select * from {{ ref('measure_histogram') }}
 
@@ -26,25 +27,25 @@ exempt as (
 
 ),
 
-parts as (
+parts as not materialized (
 
     select * from {{ ref('stg_cfg__metric_measure') }}
 
 ),
 
-versions as (
+versions as not materialized (
 
     select * from {{ ref('stg_cfg__metric_version') }}
 
 ),
 
-scopes as (
+scopes as not materialized (
 
     select * from {{ ref('stg_cfg__metric_scope') }}
 
 ),
 
-period as (
+period as not materialized (
 
     select * from {{ ref('stg_cfg__period') }}
 
@@ -101,46 +102,6 @@ queue_channels as (
 
 ),
 
--- The ranges a day belongs to; each is counted by the version in force on its first day.
-ranges as (
-
-    select
-        dates.business_date,
-        span.period_kind,
-        span.period_start,
-        span.period_end
-    from (
-        select business_date from days
-        union
-        select business_date from histogram
-    ) as dates
-    cross join period
-    cross join
-        lateral (
-            values
-            ('day', dates.business_date, dates.business_date),
-            (
-                'week',
-                date_trunc('week', dates.business_date)::date,
-                (date_trunc('week', dates.business_date) + interval '6 days')::date
-            ),
-            (
-                'month',
-                date_trunc('month', dates.business_date)::date,
-                (date_trunc('month', dates.business_date) + interval '1 month' - interval '1 day')::date
-            ),
-            (
-                'period',
-                case
-                    when dates.business_date between period.period_start and period.period_end then period.period_start
-                end,
-                period.period_end
-            )
-        ) as span (period_kind, period_start, period_end)
-    where span.period_start is not null {{ and_is_dirty_range('span.period_kind', 'span.period_start') }}
-
-),
-
 -- A stock is what its last day in the range says.
 stocks as (
 
@@ -151,23 +112,41 @@ stocks as (
         ranges.period_start,
         max(days.business_date) as business_date
     from days
+    cross join period
+    cross join lateral ({{ ranges_of('days.business_date', with_day=false) }}) as ranges (period_kind, period_start)
     inner join versions
         on days.metric_id = versions.metric_id and days.metric_version = versions.metric_version
-    inner join ranges
-        on days.business_date = ranges.business_date
     where versions.kind = 'last'
     group by days.metric_id, days.metric_version, ranges.period_kind, ranges.period_start
 
 ),
 
-summed as (
+-- A day of one channel is a row already; longer ranges are summed up.
+by_channel as (
 
     select
         days.metric_id,
         days.metric_version,
         days.unit_kind,
         days.unit_key,
-        coalesce(days.channel, 'all') as channel,
+        days.channel,
+        'day' as period_kind,
+        days.business_date as period_start,
+        days.is_exempt,
+        days.numerator,
+        days.denominator,
+        days.n
+    from days
+    where true {{ and_is_dirty_range("'day'", 'days.business_date') }}
+
+    union all
+
+    select
+        days.metric_id,
+        days.metric_version,
+        days.unit_kind,
+        days.unit_key,
+        days.channel,
         ranges.period_kind,
         ranges.period_start,
         bool_and(days.is_exempt) as is_exempt,
@@ -175,77 +154,139 @@ summed as (
         sum(days.denominator) as denominator,
         sum(days.n) as n
     from days
-    inner join ranges
-        on days.business_date = ranges.business_date
-    inner join versions
-        on
-            days.metric_id = versions.metric_id
-            and days.metric_version = versions.metric_version
-            and ranges.period_start between versions.valid_from and versions.valid_to
-            and versions.grains ? ranges.period_kind
+    cross join period
+    cross join lateral ({{ ranges_of('days.business_date', with_day=false) }}) as ranges (period_kind, period_start)
     left join stocks
         on
             days.metric_id = stocks.metric_id
             and days.metric_version = stocks.metric_version
             and ranges.period_kind = stocks.period_kind
             and ranges.period_start = stocks.period_start
-    where versions.kind <> 'last' or days.business_date = stocks.business_date
-    group by grouping sets (
-        (
-            days.metric_id, days.metric_version, days.unit_kind, days.unit_key, ranges.period_kind,
-            ranges.period_start, days.channel
-        ),
-        (
-            days.metric_id, days.metric_version, days.unit_kind, days.unit_key, ranges.period_kind,
-            ranges.period_start
-        )
-    )
+    where
+        (stocks.metric_id is null or days.business_date = stocks.business_date)
+        and ranges.period_start is not null {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start') }}
+    group by
+        days.metric_id,
+        days.metric_version,
+        days.unit_kind,
+        days.unit_key,
+        days.channel,
+        ranges.period_kind,
+        ranges.period_start
+
+),
+
+-- A range is counted by the version in force on its first day.
+in_force as (
+
+    select by_channel.*
+    from by_channel
+    inner join versions
+        on
+            by_channel.metric_id = versions.metric_id
+            and by_channel.metric_version = versions.metric_version
+            and by_channel.period_start between versions.valid_from and versions.valid_to
+            and versions.grains ? by_channel.period_kind
+
+),
+
+summed as (
+
+    select * from in_force
+
+    union all
+
+    select
+        metric_id,
+        metric_version,
+        unit_kind,
+        unit_key,
+        'all' as channel,
+        period_kind,
+        period_start,
+        bool_and(is_exempt) as is_exempt,
+        sum(numerator) as numerator,
+        sum(denominator) as denominator,
+        sum(n) as n
+    from in_force
+    group by metric_id, metric_version, unit_kind, unit_key, period_kind, period_start
+
+),
+
+measured_scopes as (
+
+    select
+        metric_id,
+        metric_version,
+        unit_kind,
+        channel
+    from scopes
+    where has_source and is_measured
+    union
+    select
+        metric_id,
+        metric_version,
+        unit_kind,
+        'all' as channel
+    from scopes
+    where has_source and is_measured
+
+),
+
+-- Kept, because PostgreSQL would join every count with every version first.
+distinct_parts as materialized (
+
+    select
+        parts.metric_id,
+        parts.metric_version,
+        parts.part,
+        distinct_counts.unit_kind,
+        distinct_counts.unit_key,
+        distinct_counts.channel,
+        distinct_counts.period_kind,
+        distinct_counts.period_start,
+        distinct_counts.measure_value
+    from distinct_counts
+    inner join parts
+        on distinct_counts.measure_id = parts.measure_id
+    inner join measured_scopes
+        on
+            parts.metric_id = measured_scopes.metric_id
+            and parts.metric_version = measured_scopes.metric_version
+            and distinct_counts.unit_kind = measured_scopes.unit_kind
+            and distinct_counts.channel = measured_scopes.channel
 
 ),
 
 counted as (
 
     select
-        parts.metric_id,
-        parts.metric_version,
-        distinct_counts.unit_kind,
-        distinct_counts.unit_key,
-        distinct_counts.channel,
-        distinct_counts.period_kind,
-        distinct_counts.period_start,
+        distinct_parts.metric_id,
+        distinct_parts.metric_version,
+        distinct_parts.unit_kind,
+        distinct_parts.unit_key,
+        distinct_parts.channel,
+        distinct_parts.period_kind,
+        distinct_parts.period_start,
         false as is_exempt,
-        sum(distinct_counts.measure_value) filter (where parts.part = 'numerator') as numerator,
-        sum(distinct_counts.measure_value) filter (where parts.part = 'denominator') as denominator,
-        sum(distinct_counts.measure_value) filter (where parts.part = 'n') as n
-    from distinct_counts
-    inner join parts
-        on distinct_counts.measure_id = parts.measure_id
+        sum(distinct_parts.measure_value) filter (where distinct_parts.part = 'numerator') as numerator,
+        sum(distinct_parts.measure_value) filter (where distinct_parts.part = 'denominator') as denominator,
+        sum(distinct_parts.measure_value) filter (where distinct_parts.part = 'n') as n
+    from distinct_parts
     inner join versions
         on
-            parts.metric_id = versions.metric_id
-            and parts.metric_version = versions.metric_version
-            and distinct_counts.period_start between versions.valid_from and versions.valid_to
-            and versions.grains ? distinct_counts.period_kind
-    where
-        exists (
-            select 1
-            from scopes
-            where
-                parts.metric_id = scopes.metric_id
-                and parts.metric_version = scopes.metric_version
-                and distinct_counts.unit_kind = scopes.unit_kind
-                and distinct_counts.channel in (scopes.channel, 'all')
-                and scopes.has_source
-                and scopes.is_measured
-        )
+            distinct_parts.metric_id = versions.metric_id
+            and distinct_parts.metric_version = versions.metric_version
+            and distinct_parts.period_start between versions.valid_from and versions.valid_to
+            and versions.grains ? distinct_parts.period_kind
     group by
-        parts.metric_id,
-        parts.metric_version,
-        distinct_counts.unit_kind,
-        distinct_counts.unit_key,
-        distinct_counts.channel,
-        distinct_counts.period_kind,
-        distinct_counts.period_start
+        distinct_parts.metric_id,
+        distinct_parts.metric_version,
+        distinct_parts.unit_kind,
+        distinct_parts.unit_key,
+        distinct_parts.channel,
+        distinct_parts.period_kind,
+        distinct_parts.period_start
 
 ),
 
@@ -263,10 +304,10 @@ buckets as (
         histogram.bucket,
         sum(histogram.bucket_count) as bucket_count
     from histogram
+    cross join period
+    cross join lateral ({{ ranges_of('histogram.business_date') }}) as ranges (period_kind, period_start)
     inner join parts
         on histogram.measure_id = parts.measure_id and parts.part = 'numerator'
-    inner join ranges
-        on histogram.business_date = ranges.business_date
     inner join versions
         on
             parts.metric_id = versions.metric_id
@@ -289,7 +330,7 @@ buckets as (
                 exempt.unit_kind = 'all'
                 or (histogram.unit_kind = exempt.unit_kind and histogram.unit_key = exempt.unit_key)
             )
-    where exempt.metric_id is null
+    where exempt.metric_id is null {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start') }}
     group by grouping sets (
         (
             versions.metric_id, versions.metric_version, versions.quantile, histogram.unit_kind, histogram.unit_key,
@@ -337,35 +378,54 @@ percentiles as (
 
 ),
 
+-- What is distinct or a percentile may share a metric with what is summed; few metrics are of such parts.
+parted as (
+
+    select * from counted
+    union all
+    select * from percentiles
+
+),
+
 ranged as (
 
     select
-        parted.metric_id,
-        parted.metric_version,
-        parted.unit_kind,
-        parted.unit_key,
-        parted.channel,
-        parted.period_kind,
-        parted.period_start,
-        bool_or(parted.is_exempt) as is_exempt,
-        sum(parted.numerator) as numerator,
-        sum(parted.denominator) as denominator,
-        coalesce(sum(parted.n), 0) as n
+        summed.metric_id,
+        summed.metric_version,
+        summed.unit_kind,
+        summed.unit_key,
+        summed.channel,
+        summed.period_kind,
+        summed.period_start,
+        summed.is_exempt,
+        summed.numerator,
+        summed.denominator,
+        coalesce(summed.n, 0) as n
+    from summed
+    where summed.metric_id not in (select parted.metric_id from parted)
+
+    union all
+
+    select
+        metric_id,
+        metric_version,
+        unit_kind,
+        unit_key,
+        channel,
+        period_kind,
+        period_start,
+        bool_or(is_exempt) as is_exempt,
+        sum(numerator) as numerator,
+        sum(denominator) as denominator,
+        coalesce(sum(n), 0) as n
     from (
-        select * from summed
+        select summed.*
+        from summed
+        where summed.metric_id in (select parted.metric_id from parted)
         union all
-        select * from counted
-        union all
-        select * from percentiles
-    ) as parted
-    group by
-        parted.metric_id,
-        parted.metric_version,
-        parted.unit_kind,
-        parted.unit_key,
-        parted.channel,
-        parted.period_kind,
-        parted.period_start
+        select * from parted
+    ) as together
+    group by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
 
 ),
 

@@ -22,7 +22,7 @@ _RELATIONS = """
     create table {schema}.int_plan_agent_day (plan_id text, agent_key text, business_date date);
     create table {schema}.evidence_opinion (metric_id text, row_key text, contact_key text, agent_key text,
         rater_key text, form_key text, business_date date, is_in_period boolean, is_second boolean, is_valid boolean,
-        exclusion_rule text, row_value numeric);
+        exclusion_rule text, is_distrusted boolean, row_value numeric);
     create table {schema}.evidence_eligible (plan_id text, cohort_key text, conversation_key text, agent_key text,
         channel text, is_invited boolean, is_answered boolean, wait_seconds bigint, duration_seconds bigint,
         is_transferred boolean, issue_class text, is_solved boolean, is_negative boolean);
@@ -55,13 +55,13 @@ _ROWS = """
     from generate_series(1, %(agents)s) as a cross join generate_series(1, %(contacts)s) as c;
     insert into {schema}.evidence_opinion
     select m, m || ':' || a || '.' || c, 'chat:' || a || '.' || c, 'A' || a, null, null, %(start)s::date + (c %% 20),
-        true, false, c %% 41 > 0, case when c %% 41 = 0 then 'V5' end,
+        true, false, c %% 41 > 0, case when c %% 41 = 0 then 'V5' end, c %% 41 = 0,
         ((a * 7919 + c * 104729) %% 100 < 75 + a %% 15)::integer
     from unnest(%(ratings)s::text[]) as m cross join generate_series(1, %(agents)s) as a
     cross join generate_series(1, %(contacts)s, 5) as c;
     insert into {schema}.evidence_opinion
     select m, m || ':' || a || '.' || r || '.' || s, 'chat:' || a || '.' || (r * 3), 'A' || a,
-        'Q' || ((a / 20 + r + s) %% %(raters)s), 'v1', %(start)s::date + r, true, s = 1, s = 0, null,
+        'Q' || ((a / 20 + r + s) %% %(raters)s), 'v1', %(start)s::date + r, true, s = 1, s = 0, null, false,
         70 + a %% 17 + ((a / 20 + r + s) %% 5) + (a * 7919 + r * 104729) %% 9 + s * ((a + r) %% 3)
     from unnest(%(reviews)s::text[]) as m cross join generate_series(1, %(agents)s) as a
     cross join generate_series(1, 12) as r cross join generate_series(0, 1) as s

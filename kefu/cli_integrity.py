@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from kefu.payroll.close import CHECKER
+from kefu.payroll.login import connect
 from kefu.pipeline.context import Platform
 from kefu.pipeline.integrity import decide, findings
 from kefu.settings import settings
-from kefu.warehouse import Role
 
 app = typer.Typer(no_args_is_help=True, help="Suspicions about ratings and numbers; people decide.")
 console = Console()
@@ -43,8 +44,10 @@ def decide_finding(
     verdict: Annotated[str, typer.Argument(help="confirmed or dismissed")],
     because: Annotated[str, typer.Option(help="the reason, kept with the decision and shown to the agent")],
     period: Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")] = None,
-    login: Annotated[Role, typer.Option(help="login that decides; it is recorded")] = Role.PLAN_APPROVER,
+    login: Annotated[str, typer.Option(help="database login that decides; it is recorded")] = CHECKER,
 ) -> None:
     """Records a decision about a finding as the given login. A later decision about it counts instead."""
-    number = decide(Platform(settings()), login, (period, agent, rule, metric), verdict, because)
+    platform = Platform(settings())
+    with connect(platform, login) as signed_in:
+        number = decide(platform, signed_in, (period, agent, rule, metric), verdict, because)
     console.print(f"decision {number} is recorded; scores follow with the next run", markup=False)

@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from kefu.payroll.close import CHECKER, MAKER
+from kefu.payroll.login import connect
 from kefu.pipeline.context import Platform
 from kefu.pipeline.trust import approve_waiver, factors, override, request_waiver, write_double_scoring
 from kefu.settings import settings
-from kefu.warehouse import Role
 
 app = typer.Typer(no_args_is_help=True, help="How far subjective metrics are trusted, and what people decide about it.")
 console = Console()
@@ -45,12 +46,13 @@ def override_factor(
     factor: Factor,
     because: Because,
     period: ForPeriod = None,
-    login: Annotated[Role, typer.Option(help="login that decides; it is recorded")] = Role.PLAN_APPROVER,
+    login: Annotated[str, typer.Option(help="database login that decides; it is recorded")] = CHECKER,
 ) -> None:
     """Decides a factor as the given login; it holds last and is always shown as a decision."""
     platform = Platform(settings())
     where = (metric, cohort, platform.period(period).period_id)
-    number = override(platform, login, where, Decimal(factor), because)
+    with connect(platform, login) as signed_in:
+        number = override(platform, signed_in, where, Decimal(factor), because)
     console.print(f"override {number} is recorded; scores follow with the next run", markup=False)
 
 
@@ -61,22 +63,24 @@ def waive(
     factor: Factor,
     because: Because,
     period: ForPeriod = None,
-    login: Annotated[Role, typer.Option(help="login that asks; another one approves")] = Role.PLAN_AUTHOR,
+    login: Annotated[str, typer.Option(help="database login that asks; another one approves")] = MAKER,
 ) -> None:
     """Asks to use a factor for a metric that could not be evaluated; without it the close stays blocked."""
     platform = Platform(settings())
     where = (metric, cohort, platform.period(period).period_id)
-    number = request_waiver(platform, login, where, Decimal(factor), because)
+    with connect(platform, login) as signed_in:
+        number = request_waiver(platform, signed_in, where, Decimal(factor), because)
     console.print(f"waiver {number} waits for another person: kefu trust approve {number}", markup=False)
 
 
 @app.command("approve")
 def approve(
     waiver: Annotated[int, typer.Argument(help="number of the waiver")],
-    login: Annotated[Role, typer.Option(help="login that approves; never the one that asked")] = Role.PLAN_APPROVER,
+    login: Annotated[str, typer.Option(help="database login that approves; never the one that asked")] = CHECKER,
 ) -> None:
     """Approves a waiver that somebody else asked for."""
-    approve_waiver(Platform(settings()), login, waiver)
+    with connect(Platform(settings()), login) as signed_in:
+        approve_waiver(signed_in, waiver)
     console.print(f"waiver {waiver} is approved; scores follow with the next run", markup=False)
 
 

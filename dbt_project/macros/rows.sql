@@ -97,6 +97,7 @@
         c.object_id,
         c.version,
         c.body,
+        c.valid_from as declared_from,
         case
             when row_number() over (partition by c.object_id order by c.valid_from) = 1 then '-infinity'::date
             else c.valid_from
@@ -111,6 +112,22 @@
         where o.kind = '{{ kind }}'
     ) as c
     where c.version_rank = 1
+{%- endmacro %}
+
+{# The same of what a source knows by an account: of a day and account there is one object, the one declared last. #}
+{% macro account_versions(kind) -%}
+    select
+        v.object_id,
+        v.version,
+        v.body,
+        case when lag(v.version) over of_account is null then v.valid_from else v.declared_from end as valid_from,
+        least(v.valid_to, lead(v.declared_from) over of_account - 1) as valid_to
+    from ({{ config_versions(kind) }}) as v
+    window
+        of_account as (
+            partition by v.body ->> 'source_id', v.body ->> 'account'
+            order by v.declared_from, v.object_id
+        )
 {%- endmacro %}
 
 {# Whether a day does not count for a metric of an agent. #}

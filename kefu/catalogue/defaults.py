@@ -53,9 +53,13 @@ class Rating(_Section):
 
 
 class Review(_Section):
-    """Validity of quality reviews (reliability.md 2, V11)."""
+    """Validity of quality reviews (reliability.md 2, V11).
+
+    `score_tolerance` is by how many points, of 100, the score of a form may differ from its items (metrics.md 2.6).
+    """
 
     min_playback_share: Share
+    score_tolerance: Positive
     exclude_direct_line: bool
     form_versions: dict[str, date] = Field(default_factory=dict)
 
@@ -85,7 +89,7 @@ class EmpiricalBayes(_Section):
 
 
 class MinN(_Section):
-    """Least denominator of an agent's score in a period, by kind of metric (metrics.md 1.5)."""
+    """Least n that a ratio or percentile may ask of an agent (metrics.md 1.5); facts name the kind they count."""
 
     csat: Count
     qa: Count
@@ -351,11 +355,13 @@ class Period(_Section):
     """Cut, dispute window and restatement (reliability.md 6.3 and 6.5). `cut: T+3` is 3 days after the period's end.
 
     `late_mature: wait` cuts a period whose plans score slow metrics when the last day's cases have been watched.
+    `max_unmapped_aux` is the largest share of the time of pauses whose reasons are not mapped.
     """
 
     cut: str = Field(pattern=r"^T\+\d+$")
     dispute_days: Count
     late_mature: Literal["wait"]
+    max_unmapped_aux: ExactShare
     lookback: Count
     material: Material
 

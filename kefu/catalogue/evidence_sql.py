@@ -58,6 +58,7 @@ select
     opinions.is_second,
     opinions.is_valid,
     opinions.exclusion_rule,
+    opinions.is_distrusted,
     opinions.row_value,
     (opinions.row_value - opinions.scale_low) / opinions.scale_length as place_on_scale
 from opinions
@@ -76,6 +77,7 @@ select
     bool_or({second}) as is_second,
     bool_or({valid}) as is_valid,
     max({rule}) as exclusion_rule,
+    bool_or({distrusted}) as is_distrusted,
     (
         {scale}coalesce(sum(
             {numerator}
@@ -134,6 +136,7 @@ def _opinions(metric: Metric, measures: dict[str, Measure], fact: Fact) -> str:
         second=evidence.is_second,
         valid=evidence.valid,
         rule=evidence.rule,
+        distrusted=evidence.distrusted,
         scale="" if metric.scale == 1 else f"{metric.scale} * ",
         low=metric.row_range[0] if metric.row_range else 0,
         length=Decimal(100) / metric.points_per_unit,

@@ -220,6 +220,7 @@ def _cross_check(catalogue: Catalogue) -> list[str]:
     problems = _check_sources(catalogue) + _check_calendars(catalogue) + _check_measures(catalogue)
     problems += _check_sla(catalogue)
     problems += _check_qa_items(catalogue)
+    problems += _check_instruments(catalogue)
     problems += _check_coaching(catalogue)
     problems += _check_integrity_rules(catalogue)
     for metric in catalogue.metrics.values():
@@ -256,6 +257,15 @@ def _check_sources(catalogue: Catalogue) -> list[str]:
             problems.append(
                 f"sources.yml: {source.source_id}: {source.system} has no entities {unknown}; "
                 f"there are {sorted(known[source.system].entities)}"
+            )
+        elif complete := sorted(
+            name
+            for name in source.overlap_minutes_of
+            if name not in source.entities or known[source.system].entities[name].window_on is None
+        ):
+            problems.append(
+                f"sources.yml: {source.source_id}: overlap_minutes_of names {complete}, which are not read by window "
+                "here. Remedy: remove them"
             )
     for kind, file in (("queue", "queues.yml"), ("aux_code", "aux_codes.yml"), ("instrument", "instruments.yml")):
         owners: dict[tuple[str, str], str] = {}
@@ -347,6 +357,21 @@ def _check_measures(catalogue: Catalogue) -> list[str]:
     return problems
 
 
+def _check_instruments(catalogue: Catalogue) -> list[str]:
+    """Satisfaction on five levels means the same in every instrument."""
+    top_box = catalogue.defaults.rating.top_box
+    problems = []
+    for identity, one in catalogue.objects["instrument"].items():
+        assert isinstance(one, Instrument)
+        has_five_levels = (one.kind, one.scale_minimum, one.scale_maximum, one.best) == ("csat", 1, 5, "high")
+        if has_five_levels and set(one.top_box) != set(top_box):
+            problems.append(
+                f"instruments.yml: {identity}: found top_box {list(one.top_box)}, expected {list(top_box)} as"
+                " rating.top_box of defaults.yml. Remedy: write the same in both"
+            )
+    return problems
+
+
 def _check_metric(metric: Metric, catalogue: Catalogue) -> list[str]:
     measures, facts = catalogue.measures, catalogue.facts
     where = f"metrics: {metric.metric_id}"
@@ -376,6 +401,15 @@ def _check_metric(metric: Metric, catalogue: Catalogue) -> list[str]:
                 f"{where}: reliability {metric.reliability} needs a ratio of measures of one fact that declares its "
                 "evidence. Remedy: add evidence to the fact, or say reliability: none"
             )
+    if metric.kind in ("ratio", "percentile"):
+        kinds = {facts[measures[name].fact].min_n for name in metric.denominator or metric.numerator}
+        for kind in sorted(kind for kind in kinds if kind):
+            least = getattr(catalogue.defaults.min_n, kind)
+            if metric.min_n < least:
+                problems.append(
+                    f"{where}: found min_n {metric.min_n}, expected the {least} of min_n.{kind} in defaults.yml or"
+                    " more. Remedy: raise it"
+                )
     delivered = {entity for system in systems().values() for entity in system.entities}
     for need in (need for needs in metric.needs.values() for need in needs if need.startswith("entity:")):
         if need.removeprefix("entity:") not in delivered:

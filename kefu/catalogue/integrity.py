@@ -59,6 +59,7 @@ def _compiles(pattern: str) -> str:
 
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
 _SENTENCE = re.compile(r"[。！!？?；;\n]+|\.(?:\s|$)")
+_LETTER_OR_DIGIT = re.compile(r"\w")
 
 
 class Hit(Declared):
@@ -74,11 +75,15 @@ class Lexicon(Versioned):
     """Words that make a feature of a text. A sentence hits when one of `rules` has a word of each of its classes there.
 
     `unless` lists words that take the hit away from their sentence: negations, and uses that mean something else.
+
+    With `whole_text` a text is one sentence, and hits only when it says nothing else: every letter and digit of it
+    belongs to a word of one of the classes, also of those that no rule names.
     """
 
     lexicon_id: Id
     feature: Id
     name: Text
+    whole_text: bool = False
     classes: dict[Id, tuple[Pattern, ...]] = Field(min_length=1)
     rules: tuple[tuple[Id, ...], ...] = Field(min_length=1)
     unless: tuple[Pattern, ...] = ()
@@ -94,6 +99,10 @@ class Lexicon(Versioned):
         return {name: re.compile("|".join(f"(?:{word})" for word in words)) for name, words in self.classes.items()}
 
     @cached_property
+    def _any_word(self) -> re.Pattern[str]:
+        return re.compile("|".join(f"(?:{word})" for words in self.classes.values() for word in words))
+
+    @cached_property
     def _taken_away(self) -> re.Pattern[str] | None:
         return re.compile("|".join(f"(?:{word})" for word in self.unless)) if self.unless else None
 
@@ -103,8 +112,11 @@ class Lexicon(Versioned):
         Width, case and spaces do not matter: the text is read in the form NFKC, in lower case.
         """
         found: list[tuple[str, int, int]] = []
-        for sentence in _SENTENCE.split(unicodedata.normalize("NFKC", text).lower()):
+        normal = unicodedata.normalize("NFKC", text).lower()
+        for sentence in [normal] if self.whole_text else _SENTENCE.split(normal):
             if not sentence or (self._taken_away and self._taken_away.search(sentence)):
+                continue
+            if self.whole_text and _LETTER_OR_DIGIT.search(self._any_word.sub("", sentence)):
                 continue
             places = {name: match for name, pattern in self._compiled.items() if (match := pattern.search(sentence))}
             for rule in self.rules:

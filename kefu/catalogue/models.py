@@ -73,6 +73,8 @@ class Source(Versioned):
 
     `reads_completely` promises that a read delivers all that its window holds, so that a vanished record is a
     deletion where its entity declares `deletes: window`; sheets in a folder cannot promise that.
+    A window is read from `overlap_minutes` before its start on, because records arrive late; an entity that arrives
+    later or earlier than the others of its source has minutes of its own in `overlap_minutes_of`.
     """
 
     source_id: Id
@@ -83,10 +85,15 @@ class Source(Versioned):
     shared_numbers: tuple[str, ...] = ()
     text: Literal["vault", "none"] = "none"
     overlap_minutes: int = Field(0, ge=0)
+    overlap_minutes_of: dict[Id, Annotated[int, Field(ge=0)]] = {}
     shrink_limit: float = Field(0.5, ge=0, le=1)
     reads_completely: bool = False
     entities: tuple[str, ...]
     settings: dict[str, Any]
+
+    def overlap(self, entity: str) -> timedelta:
+        """Returns how far before a window this entity is read with it."""
+        return timedelta(minutes=self.overlap_minutes_of.get(entity, self.overlap_minutes))
 
 
 class Team(Versioned):
@@ -216,8 +223,8 @@ class Evidence(Declared):
 
     `row` identifies one opinion (several rows may be one), `contact` what it is about: two opinions of different
     `rater`s about one contact are a double score. `valid` is the column that metrics filter by, `is_second` tells a
-    blind second opinion, which never counts for the agent, `form` the version of the form it was given on, and `rule`
-    names the rule that excludes a row.
+    blind second opinion, which never counts for the agent, `form` the version of the form it was given on, `rule`
+    names the rule that excludes a row, and `distrusted` tells what speaks against the collection of opinions.
     """
 
     row: str
@@ -227,13 +234,14 @@ class Evidence(Declared):
     is_second: str = "false"
     form: str | None = None
     rule: str
+    distrusted: str
 
 
 class Fact(Declared):
     """A fact table and how its rows are credited: the columns with the unit of each kind, date and channel.
 
     The site pools all rows, unless it has a column of its own or `pools_site` is false. `depends_on` names parameters
-    that all its numbers depend on.
+    that all its numbers depend on. `min_n` names the least n (`defaults.yml`, min_n) of metrics that count its rows.
     """
 
     relation: Id
@@ -242,6 +250,7 @@ class Fact(Declared):
     units: dict[UnitKind, Id]
     pools_site: bool = True
     depends_on: tuple[Id, ...] = ()
+    min_n: Literal["csat", "qa", "fcr", "event", "audit", "conversion", "exam", "attendance"] | None = None
     evidence: Evidence | None = None
 
     @property

@@ -77,6 +77,11 @@ def _check_entry(plan: Plan, entry: PlanMetric, catalogue: Catalogue) -> Iterato
             plan, name, "found no initial_g", "the trust in a subjective metric until it is first measured, 0 to 1",
             "add initial_g, e.g. 0.8",
         )  # fmt: skip
+    if metric.metric_type == "subjective" and not metric.has_evidence:
+        yield _line(
+            plan, name, "found a subjective metric without rows that show how far it can be trusted",
+            "one with evidence, or an objective one", "take another metric, or declare its evidence in the catalogue",
+        )  # fmt: skip
     if metric.metric_type == "objective" and entry.initial_g is not None:
         yield _line(plan, name, f"found initial_g {entry.initial_g}", "none on an objective metric", "remove it")
     if plan.mode == "real" and entry.min_n is not None and entry.min_n < metric.min_n:
@@ -240,6 +245,11 @@ def _check_pay(plan: Plan, catalogue: Catalogue) -> Iterator[str]:
 def _check_quotas(plan: Plan, catalogue: Catalogue) -> Iterator[str]:
     if plan.forced_distribution is None:
         return
+    if not catalogue.defaults.forced_distribution.enabled:
+        yield _line(
+            plan, "forced_distribution", "found quotas of grades", "none while forced_distribution is not enabled",
+            "leave them out, or set forced_distribution.enabled in defaults.yml",
+        )  # fmt: skip
     least = catalogue.defaults.forced_distribution.min_cohort
     grades = [*plan.grades, catalogue.defaults.score.lowest_grade]
     if list(plan.forced_distribution.quotas) != grades:

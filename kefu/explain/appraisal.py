@@ -33,8 +33,8 @@ class Appraisal:
         findings: rows of `integrity_finding` that are suspected or confirmed.
         coaching: open items of `coaching_queue`; `comments` of managers on a day of the period.
         history: sealed scores of earlier periods, oldest first.
-        peers: percentiles 10 to 90 of the points by (plan, metric) over the cohort, and of the composite under
-            (plan, ""); missing for fewer than five people.
+        peers: percentiles 10 to 90 of the points by (plan, metric) over the peer group, and of the composite under
+            (plan, ""); new hires are a group of their own (reliability.md 6.1); missing for fewer than five people.
     """
 
     score: Row
@@ -84,11 +84,13 @@ def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) 
             tables.query(
                 "select s.agent_key, s.period_id, s.composite, s.grade from payroll.closed_score as s"
                 " join payroll.closed_period as c on s.period_id = c.period_id"
-                " where c.period_end < %(period_start)s::date order by c.period_end, s.period_id"
+                " where c.period_mode = %(mode)s and c.period_end < %(period_start)s::date"
+                " order by c.period_end, s.period_id",
+                mode=next(iter(scores.values()))["period_mode"],
             )
         )
     lines = _by_agent(components)
-    peers = _peers(scores.values(), components)
+    peers = _peers(scores, components)
     return {
         agent: Appraisal(
             scores[agent],
@@ -99,7 +101,7 @@ def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) 
             coaching[agent],
             comments[agent],
             history[agent],
-            peers,
+            peers[scores[agent]["peer_group_key"]],
         )
         for agent in (agents or scores)
     }
@@ -159,20 +161,23 @@ def _by_agent(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _peers(scores: Iterable[Row], components: Iterable[Row]) -> dict[tuple[str, str], tuple[float, ...]]:
-    """Returns percentiles of points by (plan, metric) and of composites, over people who have any."""
-    values: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for row in scores:
+def _peers(
+    scores: dict[str, Row], components: Iterable[Row]
+) -> dict[str | None, dict[tuple[str, str], tuple[float, ...]]]:
+    """Returns by peer group percentiles of points by (plan, metric) and of composites, over people who have any."""
+    group = {agent: row["peer_group_key"] for agent, row in scores.items()}
+    values: dict[tuple[str | None, str, str], list[float]] = defaultdict(list)
+    for agent, row in scores.items():
         if row["composite"] is not None:
-            values[row["plan_id"], ""].append(float(row["composite"]))
+            values[group[agent], row["plan_id"], ""].append(float(row["composite"]))
     for row in components:
         if row["curve_score"] is not None and row["has_own_data"]:
-            values[row["plan_id"], row["metric_id"]].append(float(row["curve_score"]))
-    return {
-        key: tuple(float(mark) for mark in np.percentile(found, PERCENTILES))
-        for key, found in values.items()
-        if len(found) >= FEWEST_PEERS
-    }
+            values[group[row["agent_key"]], row["plan_id"], row["metric_id"]].append(float(row["curve_score"]))
+    peers: dict[str | None, dict[tuple[str, str], tuple[float, ...]]] = defaultdict(dict)
+    for (peer_group, *key), found in values.items():
+        if len(found) >= FEWEST_PEERS:
+            peers[peer_group][key[0], key[1]] = tuple(float(mark) for mark in np.percentile(found, PERCENTILES))
+    return peers
 
 
 class _Tables:
@@ -182,8 +187,8 @@ class _Tables:
         self._cursor = connection.cursor(row_factory=dict_row)
         self._scope = scope
 
-    def query(self, statement: str) -> list[Row]:
-        return self._cursor.execute(statement.encode(), self._scope.variables()).fetchall()
+    def query(self, statement: str, **given: str) -> list[Row]:
+        return self._cursor.execute(statement.encode(), self._scope.variables() | given).fetchall()
 
     def rows(self, relation: str, order: str, layer: str = "appraisal") -> list[Row]:
         schema = self._scope.schema(layer)

@@ -227,7 +227,7 @@ def undecided(platform: Platform, period_id: str) -> str | None:
 
 
 def waive(platform: Platform, period_id: str, precondition: str, reason: str, login: str = APPROVER) -> None:
-    """Accepts, as somebody who does not calculate, that a plan was approved after its period began."""
+    """Accepts, as somebody who does not calculate, that a plan was approved late or a source ends early."""
     platform.period(period_id)
     call(platform, login, "waive", [period_id, precondition, reason])
 

@@ -184,10 +184,10 @@ def restate_command(
 def waive_command(
     period_id: PeriodId,
     reason: Reason,
-    precondition: Annotated[str, typer.Option()] = "plan_approved_in_time",
+    precondition: Annotated[str, typer.Option(help="plan_approved_in_time or sources_fresh")] = "plan_approved_in_time",
     login: Maker = APPROVER,
 ) -> None:
-    """Accepts that a plan was approved after the period began, e.g. in the first period of an installation."""
+    """Accepts that a plan was approved after the period began, or that a source has not told its last service day."""
     closing.waive(_platform(), period_id, precondition, reason, login)
     console.print(f"{precondition} is waived for {period_id}")
 

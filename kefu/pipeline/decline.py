@@ -96,12 +96,13 @@ def scan(platform: Platform, scope: Scope) -> Scanned:
     if scope.calc_id != "live":
         raise ValueError(f"found the calculation {scope.calc_id}, expected the live line")
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        defaults, rules, metrics, sites = (
-            in_force(connection, kind, scope.period_start) for kind in ("defaults", "coaching_rule", "metric", "site")
+        defaults, rules, metrics, sites, periods = (
+            in_force(connection, kind, scope.period_start)
+            for kind in ("defaults", "coaching_rule", "metric", "site", "period")
         )
         numbers: Decline = defaults["defaults"].decline
         last = _last_day(connection, scope, next(iter(sites.values())))
-        closed = _closed_values(connection, numbers.slow_periods)
+        closed = _closed_values(connection, periods[scope.period_id].mode, numbers.slow_periods)
     found = _Found(scope, numbers, last)
     with platform.warehouse.adbc(Role.TRANSFORMER) as arrow, arrow.cursor() as cursor:
         for table in _TABLES:
@@ -217,14 +218,14 @@ def _days(cursor: Cursor, scope: Scope, metric: Metric, members: _Members) -> _D
     )
 
 
-def _closed_values(connection: Connection, periods: int) -> dict[str, list[tuple[str, int, list[float]]]]:
-    """Returns by metric the agents' values of the last closed periods, oldest first; only those who have all of them.
+def _closed_values(connection: Connection, mode: str, periods: int) -> dict[str, list[tuple[str, int, list[float]]]]:
+    """Returns by metric the agents' values of the last closed periods of a mode, oldest first, of those who have all.
 
     The values are the ones that were scored: drawn to the cohort where the plan says so.
     """
     rows = connection.execute(
         "with recent as (select period_id, row_number() over (order by period_end desc) as age"
-        " from payroll.closed_period order by period_end desc limit %(periods)s),"
+        " from payroll.closed_period where period_mode = %(mode)s order by period_end desc limit %(periods)s),"
         " valued as (select c.metric_id, c.agent_key, r.age, max(c.metric_version) as version,"
         " avg(coalesce(c.scored_value, c.raw_value)) as value"
         " from payroll.closed_component as c inner join recent as r on c.period_id = r.period_id"
@@ -232,7 +233,7 @@ def _closed_values(connection: Connection, periods: int) -> dict[str, list[tuple
         " select metric_id, agent_key, max(version), array_agg(value::double precision order by age desc)"
         " from valued where value is not null group by metric_id, agent_key"
         " having count(*) = %(periods)s and min(version) = max(version) order by metric_id, agent_key",
-        {"periods": periods},
+        {"mode": mode, "periods": periods},
     ).fetchall()
     found: dict[str, list[tuple[str, int, list[float]]]] = defaultdict(list)
     for metric_id, agent, version, values in rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from connectors.contract import Window
@@ -55,14 +54,14 @@ def ingest(
 ) -> LoadReport:  # fmt: skip
     """Loads one entity of one source; without a window everything the source holds.
 
-    A window is read with the source's overlap before its start, because records arrive late.
+    A window is read with the entity's overlap before its start, because records arrive late.
     """
     source, entity = platform.entity(source_id, entity_name)
     read, settings = platform.reader(source)
     is_windowed = window is not None and entity.window_on is not None
     if is_windowed:
         assert window is not None
-        window = Window(window.start - timedelta(minutes=source.overlap_minutes), window.end)
+        window = Window(window.start - source.overlap(entity_name), window.end)
     effective = window if is_windowed else None
     request = LoadRequest(
         run_id=run_id,

@@ -17,7 +17,7 @@ from psycopg import Connection, errors, sql
 from psycopg.types.json import Jsonb
 from scipy import stats
 
-from kefu.catalogue.defaults import Integrity
+from kefu.catalogue.defaults import GamingLimit, Integrity
 from kefu.catalogue.files import in_force
 from kefu.pipeline.context import Platform, Scope
 from kefu.statistics import integrity as tests
@@ -175,13 +175,13 @@ def findings(platform: Platform, period_id: str | None, states: Sequence[str]) -
 
 
 def decide(
-    platform: Platform, login: Role, finding: tuple[str | None, str, str, str], verdict: str, reason: str
+    platform: Platform, signed_in: Connection, finding: tuple[str | None, str, str, str], verdict: str, reason: str
 ) -> int:
     """Records that a login confirmed or dismissed a finding; returns the number of the decision.
 
     Args:
         platform: where.
-        login: who decides; the database records the login that is signed in, nothing else.
+        signed_in: connection of who decides; the database records its login, nothing else.
         finding: period (the latest unless given), agent, rule and metric.
         verdict: confirmed or dismissed.
         reason: at least ten characters, shown with the finding.
@@ -192,11 +192,10 @@ def decide(
     """
     period_id, *rest = finding
     try:
-        with platform.warehouse.connect(login) as connection:
-            row = connection.execute(
-                "select ops.decide_integrity(%s, %s, %s, %s, %s, %s)",
-                [platform.period(period_id).period_id, *rest, verdict, reason],
-            ).fetchone()
+        row = signed_in.execute(
+            "select ops.decide_integrity(%s, %s, %s, %s, %s, %s)",
+            [platform.period(period_id).period_id, *rest, verdict, reason],
+        ).fetchone()
     except (errors.RaiseException, errors.CheckViolation, errors.InsufficientPrivilege) as error:
         raise WarehouseError(
             f"not decided: {error.diag.message_primary}. Remedy: see `kefu integrity list`; the verdict is confirmed or"
@@ -447,7 +446,7 @@ def _conduct(evidence: Evidence, limits: Integrity, rule_id: str, metric_id: str
     cases, hits = evidence.conduct.get((rule_id, metric_id), (empty, empty))
     if rule_id == "I6":
         return _share_above(evidence, limits, cases, hits, 1, limits.tick_box_share)
-    limit = next(own for name, own in limits.gaming.items() if name == rule_id)
+    limit: GamingLimit = next(own for name, own in limits.gaming.items() if name == rule_id)
     return _share_above(evidence, limits, cases, hits, limit.hits, limit.share)
 
 

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from kefu.catalogue.defaults import Defaults
 from kefu.catalogue.files import in_force
-from kefu.catalogue.models import Metric
+from kefu.catalogue.models import Metric, Period
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.transform import build, drop_schema, end_run, start_run
 from kefu.statistics import reliability as trust
@@ -34,8 +34,6 @@ from kefu.statistics.shrinkage import (
 from kefu.statistics.sums import Floats
 from kefu.warehouse import Role
 
-# Rules whose exclusions speak against the instrument itself, not against a single row (reliability.md 3.2).
-_INTEGRITY_RULES = ["V3", "V4", "V5", "V8", "V10", "V11"]
 HISTORY = "history"
 """The calculation under which periods before the first close are remembered (`backfill`)."""
 
@@ -58,7 +56,7 @@ _MOMENTS = (
         sum(o.row_value * o.row_value) filter (where o.is_valid)
         - sum(o.row_value) filter (where o.is_valid) * sum(o.row_value) filter (where o.is_valid)
         / nullif(count(o.row_value) filter (where o.is_valid), 0) as deviation,
-        count(*) as seen, count(*) filter (where o.exclusion_rule = any(%(rules)s)) as distrusted,
+        count(*) as seen, count(*) filter (where o.is_distrusted) as distrusted,
         count(*) filter (where not o.is_valid and not o.is_second) as excluded
 """
     + _OF_PLAN
@@ -124,10 +122,11 @@ _OFFERS = """
 """
 _EARLIER = """
     with recent as (
-        select period_id, period_end from payroll.closed_period
+        select period_id, period_end from payroll.closed_period where period_mode = %(mode)s
         union all
         select object_id, max((body ->> 'end')::date) from cfg.object_version
-        where kind = 'period' and object_id not in (select period_id from payroll.closed_period)
+        where kind = 'period' and body ->> 'mode' = %(mode)s
+            and object_id not in (select period_id from payroll.closed_period)
             and object_id in (select period_id from stats.agent_estimate where calc_id = %(history)s)
         group by object_id
     ),
@@ -214,13 +213,14 @@ def estimate(platform: Platform, scope: Scope) -> int:
             connection.execute(
                 sql.SQL("delete from {} where calc_id = %s").format(sql.Identifier("stats", table)), [scope.calc_id]
             )
-        for plan_id in periods[scope.period_id].plan_ids:
+        period: Period = periods[scope.period_id]
+        for plan_id in period.plan_ids:
             quotas = {
                 entry.metric_id: entry.quota or 0
                 for entry in plans[plan_id].metrics
                 if metrics[entry.metric_id].has_evidence
             }
-            inputs = _read(connection, scope, plan_id, {name: metrics[name] for name in quotas}, defaults)
+            inputs = _read(connection, scope, period.mode, plan_id, {name: metrics[name] for name in quotas}, defaults)
             if not inputs.agents:
                 # Nobody is judged by this plan, so there is nobody to estimate.
                 continue
@@ -268,13 +268,13 @@ def _remember(platform: Platform, scope: Scope) -> int:
 
 
 def _read(
-    connection: Connection, scope: Scope, plan_id: str, metrics: dict[str, Metric], defaults: Defaults
+    connection: Connection, scope: Scope, mode: str, plan_id: str, metrics: dict[str, Metric], defaults: Defaults
 ) -> _Inputs:
     given: dict[str, Any] = {
         "plan_id": plan_id,
         "metric_ids": sorted(metrics),
-        "rules": _INTEGRITY_RULES,
         "history": HISTORY,
+        "mode": mode,
         "start": scope.period_start,
         "periods": defaults.eb.lookback_periods,
         "calc_id": scope.calc_id,
@@ -470,7 +470,8 @@ def _reliability(
         agreed = _agreement(metric, cohort, inputs, scope, defaults)
         parts[trust.Part.AGREEMENT] = agreed[0]
         details |= agreed[1]
-        asked, obtained = int(required[basis].sum()), int(own.n[basis].sum())
+        # What one agent has above the quota does not stand for what another lacks.
+        asked, obtained = int(required[basis].sum()), int(np.minimum(own.n, required)[basis].sum())
         parts[trust.Part.COVERAGE] = trust.f_cover(obtained, asked, rules)
         details |= {"required": asked, "obtained": obtained}
     return trust.reliability(parts), details

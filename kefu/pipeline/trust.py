@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from psycopg import errors, sql
+from psycopg import Connection, errors, sql
 
 from connectors.tabular import SYSTEM
 from connectors.tabular.headings import HEADINGS
@@ -17,31 +17,34 @@ from kefu.warehouse import Role, WarehouseError
 _REMEDY = "Remedy: see `kefu trust list` for metrics and cohorts; a factor lies between 0 and 1"
 
 
-def override(platform: Platform, login: Role, where: tuple[str, str, str], factor: Decimal, reason: str) -> int:
+def override(
+    platform: Platform, signed_in: Connection, where: tuple[str, str, str], factor: Decimal, reason: str
+) -> int:
     """Records that a login decided the weight factor of a metric, cohort and period; returns its number.
 
     It holds last, whatever was measured, and is shown everywhere. A later one counts instead.
     """
-    return _insert(platform, login, "reliability_override", "override_id", where, factor, reason)
+    return _insert(platform, signed_in, "reliability_override", "override_id", where, factor, reason)
 
 
-def request_waiver(platform: Platform, login: Role, where: tuple[str, str, str], factor: Decimal, reason: str) -> int:
+def request_waiver(
+    platform: Platform, signed_in: Connection, where: tuple[str, str, str], factor: Decimal, reason: str
+) -> int:
     """Records the wish to use a factor although the metric was not evaluated; returns its number.
 
     It counts once another login has approved it.
     """
-    return _insert(platform, login, "reliability_waiver", "waiver_id", where, factor, reason)
+    return _insert(platform, signed_in, "reliability_waiver", "waiver_id", where, factor, reason)
 
 
-def approve_waiver(platform: Platform, login: Role, waiver_id: int) -> None:
+def approve_waiver(signed_in: Connection, waiver_id: int) -> None:
     """Approves a waiver as a login that did not request it.
 
     Raises:
         WarehouseError: it is the login's own, is approved already or does not exist.
     """
     try:
-        with platform.warehouse.connect(login) as connection:
-            connection.execute("insert into ops.reliability_waiver_approval (waiver_id) values (%s)", [waiver_id])
+        signed_in.execute("insert into ops.reliability_waiver_approval (waiver_id) values (%s)", [waiver_id])
     except (errors.RaiseException, errors.IntegrityError, errors.InsufficientPrivilege) as error:
         raise WarehouseError(
             f"waiver {waiver_id} is not approved: {error.diag.message_primary}. Remedy: let another person approve it"
@@ -50,7 +53,7 @@ def approve_waiver(platform: Platform, login: Role, waiver_id: int) -> None:
 
 def _insert(
     platform: Platform,
-    login: Role,
+    signed_in: Connection,
     table: str,
     number: str,
     where: tuple[str, str, str],
@@ -66,8 +69,7 @@ def _insert(
         " returning {}"
     ).format(sql.Identifier("ops", table), sql.Identifier(number))
     try:
-        with platform.warehouse.connect(login) as connection:
-            row = connection.execute(statement, [metric_id, cohort_key, period_id, factor, reason]).fetchone()
+        row = signed_in.execute(statement, [metric_id, cohort_key, period_id, factor, reason]).fetchone()
     except (errors.CheckViolation, errors.InsufficientPrivilege) as error:
         raise WarehouseError(f"not recorded: {error.diag.message_primary}. {_REMEDY}") from error
     assert row is not None

@@ -506,7 +506,7 @@ def _coefficient(outcome: Outcome, rules: Rules, knots: Coefficient) -> Decimal:
 
 
 def _highest_left(gates: Iterable[Gate], rules: Rules) -> Decimal | None:
-    """Returns the highest score gates leave, of a capped grade the last one before the next; None: every score."""
+    """Returns the highest published score gates leave, of a capped grade the last before the next; None: any."""
     found = []
     for gate in gates:
         if gate.effect == "zero":
@@ -516,7 +516,7 @@ def _highest_left(gates: Iterable[Gate], rules: Rules) -> Decimal | None:
         if gate.effect == "cap" and gate.grade is not None and (rank := rules.grades.index(gate.grade)):
             better = rules.plan.grades[rules.grades[rank - 1]]
             found.append(better - Decimal(1).scaleb(-rules.defaults.score.publish_dp))
-    return min(found, default=None)
+    return half_up(min(found), rules.defaults.score.publish_dp) if found else None
 
 
 def _piece_fen(person: Person, rules: Rules) -> int:

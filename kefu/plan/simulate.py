@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -21,6 +21,7 @@ from kefu.catalogue.models import Metric, Period
 from kefu.catalogue.plans import Plan
 from kefu.pipeline.context import Platform
 from kefu.plan.rescore import Fact, Measured, Outcome, Person, Rules, rescore
+from kefu.statistics.curves import Direction
 from kefu.statistics.rounding import fen, half_up, largest_remainder
 from kefu.statistics.shrinkage import Prior, share_prior, shrunk
 from kefu.warehouse import Role, WarehouseError
@@ -28,7 +29,7 @@ from kefu.warehouse import Role, WarehouseError
 Row = dict[str, Any]
 
 _PERIODS = """
-    select c.period_id, c.period_start, c.period_end
+    select c.period_id, c.period_start, c.period_end, c.period_mode
     from payroll.close as c
     join payroll.closed_period as p on c.period_id = p.period_id and c.version = p.version
     order by c.period_end desc, c.period_id
@@ -59,7 +60,7 @@ _EARLIER = """
             row_number() over (partition by scored.agent_key order by periods.period_end desc) as recency
         from payroll.closed_score as scored
         join payroll.closed_period as periods on scored.period_id = periods.period_id
-        where scored.composite is not null and periods.period_end < %(start)s
+        where scored.composite is not null and periods.period_mode = %(mode)s and periods.period_end < %(start)s
     ) as closed
     where recency <= 3
     group by agent_key
@@ -247,7 +248,10 @@ def _simulate(
     declared: Period = in_force(connection, "period", first)[period["period_id"]]
     plans: dict[str, Plan] = in_force(connection, "plan", first)
     replaced = plans[_replaced(plan, declared, instead_of)]
-    given = {"period_id": period["period_id"], "start": period["period_start"], "end": period["period_end"]}
+    given = {
+        "period_id": period["period_id"], "mode": period["period_mode"], "start": period["period_start"],
+        "end": period["period_end"],
+    }  # fmt: skip
     hired = _rows(connection, _PEOPLE, **given, zone=platform.catalogue.site.time_zone)
     known = {row["agent_key"]: row for row in hired}
     people, unmeasured = _people(connection, replaced, plan, given, known, metrics, defaults)
@@ -295,7 +299,17 @@ def _people(
     for one in (replaced, plan):
         if one.pay and one.pay.piece:
             needed |= {one.pay.piece.metric_id, one.pay.piece.quality_metric_id}
-    stored = _stored(connection, sorted(needed), metrics, defaults, given, set(components))
+    scores = [row for row in _rows(connection, _SCORES, **given) if row["agent_key"] in components]
+    teams = {
+        row["agent_key"]: _weight_team(replaced, given["start"], components[row["agent_key"]], row["team_key"])
+        for row in scores
+    }
+    rising = {
+        entry.metric_id
+        for entry in plan.metrics
+        if metrics[entry.metric_id].is_count and getattr(entry.curve, "direction", None) is not Direction.LOWER
+    }
+    stored = _stored(connection, sorted(needed), metrics, defaults, given, teams, rising)
     facts: dict[str, list[Fact]] = {}
     if _exists(connection, "wh_core.fct_verified_fact"):
         for row in _rows(connection, _FACTS, **given):
@@ -304,10 +318,10 @@ def _people(
             fact = Fact(row["fact_kind"], row["business_date"], points, row["metric_id"])
             facts.setdefault(row["agent_key"], []).append(fact)
     found = []
-    for row in _rows(connection, _SCORES, **given):
+    for row in scores:
         agent = row["agent_key"]
         # Who ended the period under another plan is judged and paid by that one.
-        if agent not in components or row["plan_id"] != replaced.plan_id:
+        if row["plan_id"] != replaced.plan_id:
             continue
         own = {name: _measured(part) for name, part in components[agent].items() if name in metrics}
         values = {name: stored[agent, name] for name in needed if name not in own and (agent, name) in stored}
@@ -319,7 +333,7 @@ def _people(
                 agent_key=agent,
                 agent_name=row["agent_name"] or agent,
                 team_key=row["team_key"] or "",
-                weight_team=_weight_team(replaced, given["start"], components[agent], row["team_key"]),
+                weight_team=teams[agent],
                 cohort_key=row["cohort_key"] or "",
                 status=row["status"],
                 metrics=own | values,
@@ -395,13 +409,15 @@ def _measured(row: Row) -> Measured:
 
 def _stored(
     connection: Connection, metric_ids: Sequence[str], metrics: dict[str, Metric], defaults: Defaults, given: Row,
-    agents: set[str],
+    teams: Mapping[str, str | None], rising: Collection[str],
 ) -> dict[tuple[str, str], Measured]:  # fmt: skip
-    """Returns stored values of metrics the replaced plan did not score, subjective ones drawn to the mean of all."""
+    """Returns stored values of metrics the replaced plan did not score, subjective ones drawn to the mean of all.
+
+    A `rising` count that nobody of the agent's team has is no work of theirs, as in a close.
+    """
     found: dict[tuple[str, str], Measured] = {}
-    rows = [
-        row for row in _rows(connection, _VALUES, **given, metric_ids=list(metric_ids)) if row["unit_key"] in agents
-    ]
+    rows = [row for row in _rows(connection, _VALUES, **given, metric_ids=list(metric_ids)) if row["unit_key"] in teams]
+    done = {(teams[row["unit_key"]], row["metric_id"]) for row in rows if row["n"]}
     for name in metric_ids:
         own = [row | {"raw": _raw(row, metrics[name])} for row in rows if row["metric_id"] == name]
         estimates = _estimates(own, defaults) if metrics[name].metric_type == "subjective" else [None] * len(own)
@@ -412,7 +428,8 @@ def _stored(
                 estimate=estimate,
                 low=row["interval_low"],
                 high=row["interval_high"],
-                is_measured=row["null_reason"] not in ("not_measured", "source_missing", "exempt"),
+                is_measured=row["null_reason"] not in ("not_measured", "source_missing", "exempt")
+                and (name not in rising or (teams[row["unit_key"]], name) in done),
             )
     return found
 

@@ -131,7 +131,10 @@ class Words:
         effect = {
             "zero": self.say("得分为0", "the score is 0"),
             "cap": (
-                self.say(f"等级最高{gate.grade}", f"the grade is {gate.grade} at most")
+                self.say(
+                    f"等级最高{gate.grade}，系数最高为该等级最高分的系数",
+                    f"the grade is {gate.grade} at most, and the coefficient that of its highest score",
+                )
                 if gate.grade
                 else self.say(f"得分最高{value}", f"the score is {value} at most")
             ),

@@ -194,6 +194,7 @@ def run_chats(scenario: Scenario, company: Company, arrivals: list[Arrival]) -> 
 class _Centre:
     def __init__(self, scenario: Scenario, company: Company) -> None:
         self._rng = stream(scenario.seed, "chat")
+        self._courtesy = stream(scenario.seed, "courtesy")
         self._closes_at = scenario.second(scenario.end)
         self._env = simpy.Environment(scenario.second(scenario.start))
         self._company = company
@@ -351,9 +352,11 @@ class _Centre:
                 seat = target
                 yield from self._talk(chat, seat, turns - turns // 2)
             if rng.random() < _CHAT.thanks_share:
+                is_answered = self._courtesy.random() < _CHAT.thanks_answered_share
                 for kind in (Kind.VISITOR_THANKS, Kind.AGENT_CLOSING):
                     yield self._wait_until(min(self._now() + _CHAT.burst_gap.draw(rng), seat.ends_at - 1))
-                    self._say(chat, kind, seat)
+                    if is_answered or kind == Kind.VISITOR_THANKS:
+                        self._say(chat, kind, seat)
         if rng.random() < _CHAT.stale_share:
             self._release(seat)
             return

@@ -48,6 +48,8 @@ class Numbers(_Declared):
     burst_least_ratings: int
     selective_least_unsolved: int
     maximum_least_ratings: int
+    concentrated_customers: int
+    silence_seconds: int
     rater_least_reviews: int
     long_call_seconds: int
     incident_days: int

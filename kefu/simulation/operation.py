@@ -253,6 +253,7 @@ class Chat(_Declared):
     leaves_before_reply_share: Share
     transfer_share: Share
     thanks_share: Share
+    thanks_answered_share: Share
     closing_gap: LogNormal
     closed_by_visitor_share: Share
     visitor_leaves_share: Share

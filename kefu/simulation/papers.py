@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise, product
 from pathlib import Path
@@ -48,8 +48,10 @@ def paper_schema(entity: str) -> pa.Schema:
     return pa.schema([(name, _TYPES[declared.type]) for name, declared in fields.items()])
 
 
-def write_papers(world: World, scenario: Scenario, seed: int) -> dict[str, pa.Table]:
-    """Returns one table for each sheet of the operation, by entity name.
+def write_papers(
+    world: World, scenario: Scenario, seed: int, entities: Collection[str] | None = None
+) -> dict[str, pa.Table]:
+    """Returns one table for each sheet of the operation, or for some of its `entities`, by entity name.
 
     Forms and tickets carry the faults of `world.planted` that only they can show.
     """
@@ -57,6 +59,7 @@ def write_papers(world: World, scenario: Scenario, seed: int) -> dict[str, pa.Ta
     return {
         entity: pa.Table.from_pylist(list(fill(office)), schema=paper_schema(entity))
         for entity, fill in _SHEETS.items()
+        if entities is None or entity in entities
     }
 
 
@@ -90,6 +93,12 @@ class _Office:
     def planted(self, fault: str) -> dict[str, float]:
         """Returns the strength of a fault by subject, in the order of planting."""
         return {row["subject"]: row["strength"] for row in self.world.planted.to_pylist() if row["fault"] == fault}
+
+    @cached_property
+    def contradicted(self) -> set[int]:
+        """The best ratings whose customers complain."""
+        rows = self.world.planted.to_pylist()
+        return {number for row in rows if row["fault"] == "contradicted_rating" for number in row["row_ids"]}
 
     def months(self) -> Iterator[tuple[dt.date, dt.date]]:
         """Yields first and last day of every month."""
@@ -210,7 +219,8 @@ class _Office:
     @cached_property
     def tickets(self) -> list[Row]:
         """The tickets; both they and their audits are sheets."""
-        return list(_tickets(self))
+        tickets = list(_tickets(self))
+        return tickets + list(_split(self, tickets))
 
     @cached_property
     def leads(self) -> dict[tuple[str, int], Row]:
@@ -403,6 +413,25 @@ def _tickets(office: _Office) -> Iterator[Row]:
             "dispatched_to": _one(rng, teams) if is_dispatched else None,
             "redispatch_count": int(luck[4] < declared["redispatched_share"]) if is_dispatched else None,
         }
+
+
+def _split(office: _Office, tickets: list[Row]) -> Iterator[Row]:
+    """Yields the tickets that are entered a second time, as one that hangs on no contact and needs no work."""
+    rng, within = office.stream("split_ticket"), _DECLARED["ticket"]["minutes_to_split"]
+    for agent, strength in office.planted("split_ticket").items():
+        own = [ticket for ticket in tickets if ticket["employee_number"] == agent]
+        for place in np.sort(rng.permutation(len(own))[: round(strength * len(own))]).tolist():
+            opened = own[place]["opened_at"] + dt.timedelta(minutes=int(rng.integers(1, within)))
+            yield own[place] | {
+                "contact_source_id": None,
+                "contact_id": None,
+                "ticket_id": f"{own[place]['ticket_id']}S",
+                "opened_at": opened,
+                "closed_at": opened + dt.timedelta(minutes=1),
+                "close_code": "solved",
+                "dispatched_to": None,
+                "redispatch_count": None,
+            }
 
 
 def _solved_share(contact: Row) -> float:
@@ -737,13 +766,20 @@ def _complaint(office: _Office) -> Iterator[Row]:
     rng, declared = office.stream("complaint"), _DECLARED["complaint"]
     bad = {(row["channel"], row["contact_id"]) for row in office.rows("survey") if (row["value"] or 5) <= 2}
     reviewers = [agent["agent_key"] for agent in office.agents if agent["role"] == "qa"]
-    number = 0
+    complaints: list[tuple[Row, str, str]] = []
     for contact in office.contacts:
         is_bad = (contact["channel"], contact["key"]) in bad
-        if rng.random() >= declared["share_after_bad_rating" if is_bad else "share"]:
-            continue
-        number += 1
-        category, status = _pick(rng, declared["categories"]), _pick(rng, declared["statuses"])
+        if rng.random() < declared["share_after_bad_rating" if is_bad else "share"]:
+            complaints.append((contact, _pick(rng, declared["categories"]), _pick(rng, declared["statuses"])))
+    contradicted = {
+        (row["channel"], row["contact_id"]) for row in office.rows("survey") if row["survey_id"] in office.contradicted
+    }
+    complaints += [
+        (contact, "service", "upheld")
+        for contact in office.contacts
+        if (contact["channel"], contact["key"]) in contradicted
+    ]
+    for number, (contact, category, status) in enumerate(complaints, 1):
         received = contact["at"] + dt.timedelta(seconds=int(rng.integers(600, 172800)))
         yield office.contact(contact["channel"], contact["key"]) | {
             "complaint_id": f"C{number:06}",
@@ -1016,6 +1052,25 @@ def _registration(office: _Office) -> Iterator[Row]:
                 "device_id": device,
                 "is_verified": rng.random() < declared["verified_share"],
             }
+    yield from _own_registrations(office, len(taken))
+
+
+def _own_registrations(office: _Office, count: int) -> Iterator[Row]:
+    """Yields registrations of colleagues, each month as many as planted, numbered behind `count` others."""
+    rng, colleagues = office.stream("own_registration"), [agent["agent_key"] for agent in office.agents]
+    for agent, strength in office.planted("own_registration").items():
+        for first, last in office.months():
+            spans = [span for span in office.duty[agent] if first <= office.date(_moment(span[0])) <= last]
+            for _ in range(int(strength) if spans else 0):
+                count, (start, end) = count + 1, _one(rng, spans)
+                yield {
+                    "registration_id": f"U{count:06}",
+                    "employee_number": agent,
+                    "registered_at": _moment(int(rng.integers(start, end))),
+                    "customer_phone": staff_phone(_one(rng, colleagues)),
+                    "device_id": f"device-{count:06}",
+                    "is_verified": True,
+                }
 
 
 def _contact_block_day(office: _Office) -> Iterator[Row]:

@@ -24,6 +24,7 @@ _LIMITS = DECLARED.numbers
 _SECOND = 1_000_000
 _HALF_HOUR = 1800 * _SECOND
 _TEMPLATE_AFTER, _CONTENT_AFTER = 1 * _SECOND, 62 * _SECOND
+_MOST_CHATS = 3  # at a time
 _RECORDED = ("voice", "desk")  # channels whose systems keep invitations
 
 
@@ -184,19 +185,41 @@ def _movable(bed: Bed, rows: Numbers) -> list[int]:
 
 
 def _duplicate_customer(bed: Bed) -> Planting | None:
-    """Gives groups of five contacts to one customer: three of the five ratings are then too many."""
+    """Gives five contacts in a row to one customer: three of the five ratings are then too many."""
     draft, given = bed.draft, bed.surveys(answered=True)
     movable, excess = _movable(bed, bed.free(given)), bed.share(given)
     groups = -(-excess // 3)
     rows = bed.some(movable, excess + 2 * groups)
     if not excess or len(rows) < excess + 2 * groups:
         return None
-    for group in range(groups):
-        owner = draft.value("survey", "customer_id", rows[group])
-        for row in rows[group::groups]:
+    for first in range(0, len(rows), 5):
+        owner = draft.value("survey", "customer_id", rows[first])
+        for row in rows[first : first + 5]:
             draft.rehome(row, owner)
     note = f"{excess} of {len(given)} ratings too many, by {groups} customers"
     return Planting("survey", draft.ids("survey", rows), note)
+
+
+def _concentrated_rating(bed: Bed) -> Planting | None:
+    """Gives contacts to a few customers, from whom the wanted share of the ratings then comes."""
+    draft, given = bed.draft, bed.surveys(answered=True)
+    rows = bed.chosen(_movable(bed, bed.free(given)), given)
+    customers = _LIMITS.concentrated_customers
+    for number in range(min(customers, len(rows))):
+        owner = draft.value("survey", "customer_id", rows[number])
+        for row in rows[number::customers]:
+            draft.rehome(row, owner)
+    return bed.planted("survey", rows, given, f"ratings by {customers} customers")
+
+
+def _contradicted_rating(bed: Bed) -> Planting | None:
+    """Chooses best ratings; what their customers complain about is written with the papers."""
+    draft, given = bed.draft, bed.surveys(answered=True)
+    best = given[draft.column("survey", "value")[given] == 5]
+    rows = bed.chosen(bed.free(best), best)
+    for row in rows:
+        draft.touch("survey", row)
+    return bed.planted("survey", rows, best, "best ratings")
 
 
 def _staff_rating(bed: Bed) -> Planting | None:
@@ -270,6 +293,90 @@ def _empty_early_reply(bed: Bed) -> Planting | None:
         draft.touch("chat", row)
         rows.append(row)
     return bed.planted("chat", rows, mine, "chats")
+
+
+def _silence_gap(bed: Bed) -> Planting | None:
+    """Leaves the rest of a chat unanswered, closes it late, and lets the customer begin a new one that nobody takes."""
+    draft, limit = bed.draft, bed.midnight(1)
+    mine = [
+        row
+        for row in _own_chats(bed)
+        if draft.value("chat", "is_group", row) is False
+        and 0 <= draft.column("chat", "closed_at")[row] < limit
+        and not draft.value("chat", "reopened_at", row)
+    ]
+    parts = bed.draft.where("chat_segment", "agent_key", bed.subject)
+    busy = [
+        (int(start), int(end))
+        for start, end in zip(
+            draft.column("chat_segment", "started_at")[parts],
+            draft.column("chat_segment", "ended_at")[parts],
+            strict=True,
+        )
+        if end >= 0
+    ]
+    shifts = draft.where("shift", "agent_key", bed.subject)
+    shift_ends = draft.column("shift", "end_at")[shifts]
+    rows: list[int] = []
+    for row in bed.shuffled(mine):
+        if len(rows) == bed.share(mine):
+            break
+        chat = draft.row("chat", row)
+        messages = draft.messages_of(chat["chat_id"])
+        asked = _question(draft, messages)
+        invitations = _invitations(draft, chat)
+        if asked is None or draft.touched["survey"].intersection(invitations):
+            continue
+        asked_at = draft.value("message", "sent_at", messages[asked])
+        closed_at = max(chat["closed_at"], asked_at + _LIMITS.silence_seconds * _SECOND + bed.seconds(5, 120))
+        # The customer stays in the agent's window: there must be room for it, and the shift must go on.
+        others = [(start, end) for start, end in busy if end > chat["closed_at"] and start < closed_at]
+        moments = [chat["closed_at"], *(start for start, _ in others)]
+        most = max(sum(start <= moment < end for start, end in others) for moment in moments)
+        goes_on = ((shift_ends >= closed_at) & (shift_ends - closed_at < 12 * 3600 * _SECOND)).any()
+        if most >= _MOST_CHATS or not goes_on:
+            continue
+        busy.append((chat["closed_at"], closed_at))
+        for message in messages[asked + 1 :]:
+            draft.remove("message", message)
+        draft.say(chat["chat_id"], "system", bed.subject, closed_at, "closed_by_agent")
+        draft.set("chat", row, closed_at=closed_at, closed_by="agent", visitor_left_at=None)
+        draft.set("chat_segment", int(draft.where("chat_segment", "chat_id", chat["chat_id"])[0]), ended_at=closed_at)
+        for survey in invitations:
+            nothing = dict.fromkeys(("answered_at", "value", "solved", "thumb", "comment"))
+            draft.set("survey", survey, invited_at=closed_at + 2 * _SECOND, **nothing)
+        _begin_again(bed, chat, messages, closed_at + bed.seconds(60, 1800))
+        rows.append(row)
+    return bed.planted("chat", rows, mine, "chats")
+
+
+def _question(draft: Draft, messages: Sequence[int]) -> int | None:
+    """Returns the place of the first message of the visitor's behind one of the agent's, None without one."""
+    authors = [draft.value("message", "author", message) for message in messages]
+    if "agent" not in authors:
+        return None
+    place = authors.index("agent")
+    return next((number for number in range(place, len(authors)) if authors[number] == "visitor"), None)
+
+
+def _invitations(draft: Draft, chat: Row) -> list[int]:
+    rows = draft.where("survey", "contact_id", chat["chat_id"]).tolist()
+    return [row for row in rows if draft.value("survey", "channel", row) == chat["channel"]]
+
+
+def _begin_again(bed: Bed, chat: Row, messages: Sequence[int], started_at: int) -> None:
+    """Adds a chat that begins like an earlier one and that the visitor leaves before anybody takes it."""
+    draft, later = bed.draft, started_at - chat["started_at"]
+    opening = [m for m in messages if draft.value("message", "sent_at", m) <= (chat["bot_until"] or chat["started_at"])]
+    left_at = (chat["bot_until"] or chat["started_at"]) + later + bed.seconds(60, 240)
+    again: Row = {key: chat[key] for key in ("channel", "queue_id", "customer_id", "issue_id", "is_group")}
+    again |= {"bot_until": chat["bot_until"] and chat["bot_until"] + later, "started_at": started_at}
+    again |= {"closed_at": left_at, "closed_by": "visitor", "visitor_left_at": left_at}
+    chat_id = draft.add("chat", **again)
+    for message in opening:
+        said = draft.row("message", message)
+        draft.say(chat_id, said["author"], None, said["sent_at"] + later, said["text"])
+    draft.say(chat_id, "system", None, left_at, "closed_by_visitor")
 
 
 def _own_chats(bed: Bed) -> list[int]:
@@ -415,22 +522,24 @@ def _peaks(draft: Draft) -> Numbers:
 
 
 def _biased_rater(bed: Bed, *, sign: int) -> Planting | None:
-    """Moves the reviewer's marks so that the mean score, after the cut at 0 and 10, moves by the wanted points."""
+    """Moves the reviewer's marks so that the mean score, after the cut at 0 and 10, is off the true one as wanted."""
     draft, rows = bed.draft, bed.draft.where("qa_review", "reviewer_key", bed.subject)
     if len(rows) < _LIMITS.rater_least_reviews:
         return None
     marks = [draft.value("qa_review", "item_scores", row) for row in rows.tolist()]
     chance = [bed.rng.random(len(items)).tolist() for items in marks]
-    old = np.mean([_score(items) for items in marks])
-    low, high = 0.0, 100.0
+    true = np.mean(draft.column("qa_review", "true_score")[rows])
+    low, high = -100.0, 100.0
     for _ in range(40):
         points = (low + high) / 2
         moved = [_moved(items, sign * points / 10, luck) for items, luck in zip(marks, chance, strict=True)]
-        is_enough = abs(np.mean([_score(items) for items in moved]) - old) >= bed.assignment.strength
+        is_enough = sign * (np.mean([_score(items) for items in moved]) - true) >= bed.assignment.strength
         low, high = (low, points) if is_enough else (points, high)
     for row, items in zip(rows.tolist(), moved, strict=True):
         draft.set("qa_review", row, score=_score(items), item_scores=items)
-    return bed.planted("qa_review", rows.tolist(), rows, f"reviews moved by {sign * bed.assignment.strength:+g} points")
+    return bed.planted(
+        "qa_review", rows.tolist(), rows, f"reviews {sign * bed.assignment.strength:+g} points off the true score"
+    )
 
 
 def _moved(marks: list[int | None], points: float, chance: list[float]) -> list[int | None]:
@@ -462,14 +571,17 @@ PLANTERS: dict[str, Callable[[Bed], Planting | None]] = {
     "selective_invitation": _selective_invitation,
     "transfer_before_limit": _transfer_before_limit,
     "rating_burst": _rating_burst,
+    "all_maximum": _all_maximum,
+    "concentrated_rating": _concentrated_rating,
     "duplicate_customer": _duplicate_customer,
     "staff_rating": _staff_rating,
     "too_fast_answer": _too_fast_answer,
     "wrong_target": _wrong_target,
     "begged_score": _begged_score,
-    "all_maximum": _all_maximum,
+    "contradicted_rating": _contradicted_rating,
     "empty_early_reply": _empty_early_reply,
     "forced_close": _forced_close,
+    "silence_gap": _silence_gap,
     "redial_padding": _redial_padding,
     "acw_parking": _acw_parking,
     "lenient_rater": partial(_biased_rater, sign=1),

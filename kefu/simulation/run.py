@@ -25,7 +25,7 @@ from kefu.simulation.writers.asterisk import write_asterisk
 from kefu.simulation.writers.live_helper_chat import write_live_helper_chat
 from kefu.simulation.writers.tabular import write_malformed_sheets, write_sheets
 
-VERSION = 2
+VERSION = 3
 # Stands in a folder that was made here, so that no other one is ever emptied; what an operation was written with
 # follows at the end, and a folder with the same one is not written again.
 _MARK, _DONE = ".kefu-simulation", "scenario.json"

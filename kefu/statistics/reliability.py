@@ -110,11 +110,11 @@ def at_most(part: PartValue, limit: float) -> PartValue:
     return PartValue(ceiling, Basis.UNCONNECTED)
 
 
-def f_clean(excluded: int, rows: int, rules: Rho) -> PartValue:
-    """Returns the integrity part from the rows left out by V3-V5, V8, V10 and V11. Not measured without rows."""
+def f_clean(distrusted: int, rows: int, rules: Rho) -> PartValue:
+    """Returns the integrity part from the rows that V3-V5, V8, V10 and V11 speak against. Not measured without rows."""
     if rows == 0:
         return NOT_MEASURED
-    return _measured(_ramp(_share(excluded, rows, "rows left out"), 1 / rules.clean, 0))
+    return _measured(_ramp(_share(distrusted, rows, "distrusted rows"), 1 / rules.clean, 0))
 
 
 def f_cover(obtained: int, required: int, rules: Rho) -> PartValue:

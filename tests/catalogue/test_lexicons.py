@@ -72,6 +72,53 @@ def test_strong_words_count_unless_negated(text: str, is_found: bool) -> None:
     assert (lexicon("strongly_negative").find(text) is not None) == is_found
 
 
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("谢谢", True),
+        ("好的，知道了，非常感谢您的耐心解答！", True),
+        ("没有其他问题了，辛苦您了，再见[玫瑰]", True),
+        ("不用了，謝謝🙏", True),
+        ("ＯＫ 谢谢~", True),
+        ("No, thanks.", True),
+        ("Great, thank you very much for your help!", True),
+        ("Alles klar, vielen Dank!", True),
+        # A question, a request or an answer stays one, however polite.
+        ("谢谢，请问运费谁出", False),
+        ("谢谢，那什么时候到货？", False),
+        ("谢谢？", False),
+        ("好了吗 谢谢", False),
+        ("好了没，谢谢", False),
+        ("帮忙解决，谢谢", False),
+        ("辛苦您帮忙解决", False),
+        ("麻烦快一点，谢谢", False),
+        ("还不行，谢谢", False),
+        ("是的，谢谢", False),
+        ("你好，谢谢", False),
+        ("人工客服，谢谢", False),
+        ("订单号 12345，谢谢", False),
+        ("Thanks, but it still does not work", False),
+        ("No good, thanks", False),
+        ("Danke, aber wo ist meine Lieferung", False),
+        # Who agrees may wait for what was promised.
+        ("好的。", False),
+        ("OK", False),
+        ("👍", False),
+        ("", False),
+    ],
+)
+def test_a_goodbye_says_nothing_else(text: str, is_found: bool) -> None:
+    assert (lexicon("goodbye").find(text) is not None) == is_found
+
+
+def test_of_what_simulated_visitors_write_only_thanks_are_goodbyes() -> None:
+    says_goodbye = lexicon("goodbye").find
+    for phrases in PHRASES.values():
+        asking = [text for texts in phrases.visitor_opening.values() for text in texts] + phrases.visitor_reply
+        assert [text for text in asking if says_goodbye(text)] == []
+        assert [text for text in phrases.visitor_thanks if not says_goodbye(text)] == []
+
+
 def test_width_case_and_place_in_the_text_do_not_matter() -> None:
     begs = lexicon("solicitation").find
     assert begs("ＰＬＥＡＳＥ give me ５ STARS in the survey")

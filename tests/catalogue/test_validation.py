@@ -39,9 +39,9 @@ def test_the_shipped_configuration_is_valid(project: Path) -> None:
     found = {kind: len(items) for kind, items in objects.items()}
     assert found == {
         "site": 1, "team": 3, "source": 5, "queue": 6, "aux_code": 8, "instrument": 6, "qa_item": 8, "issue_class": 10,
-        "sla_target": 8, "calendar": 1, "parameter": 37, "measures": 7, "metric": 132, "contradiction_rule": 14,
+        "sla_target": 8, "calendar": 1, "parameter": 37, "measures": 7, "metric": 133, "contradiction_rule": 17,
         "reconciliation_rule": 11, "plan": 6, "period": 1, "defaults": 1, "coaching_rule": 16, "integrity_rule": 26,
-        "lexicon": 2, "training_rule": 7,
+        "lexicon": 3, "training_rule": 7,
     }  # fmt: skip
 
 
@@ -52,6 +52,20 @@ def item(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 # file, change, and the whole line that must come back (or its beginning when it ends in "...").
 CASES: dict[str, tuple[str, Change, str]] = {
+    "a look-back of what is read completely": (
+        "sources.yml", lambda sources: item(sources, "chat").update(overlap_minutes_of={"message": 60, "survey": 60}),
+        "sources.yml: chat: overlap_minutes_of names ['survey'], which are not read by window here. "
+        "Remedy: remove them",
+    ),
+    "a metric that asks for fewer cases than others of its kind": (
+        "metrics/voice.yml", lambda metrics: item(metrics, "csat_rate").update(min_n=9),
+        "metrics: csat_rate: found min_n 9, expected the 10 of min_n.csat in defaults.yml or more. Remedy: raise it",
+    ),
+    "satisfaction that means something else in one instrument": (
+        "instruments.yml", lambda instruments: instruments[0].update(top_box=[5]),
+        "instruments.yml: call_survey: found top_box [5], expected [4, 5] as rating.top_box of defaults.yml. Remedy: "
+        "write the same in both",
+    ),
     "a demo plan in a real period": (
         "periods.yml", lambda periods: periods[0].update(mode="real"),
         "periods.yml: 2026_11_demo is real and may not use the demo plan demo",

@@ -62,8 +62,8 @@ def test_an_ingest_run_reads_its_business_day_and_says_so(
     assert (run.data_interval_start, run.data_interval_end) == (start, end)
     warehouse = Platform(settings, "t_ingest_dag").warehouse
     loads = _fetch(warehouse, "select entity, window_start, window_end, read_count > 0 from ops.load order by entity")
-    overlap = timedelta(minutes=360)
-    assert loads == [(entity, start - overlap, end, True) for entity in ("cdr", "cel", "queue_log")]
+    hours = {"cdr": 12, "cel": 6, "queue_log": 6}
+    assert loads == [(entity, start - timedelta(hours=hours[entity]), end, True) for entity in hours]
     assert _fetch(warehouse, "select kind, status from ops.run") == [("ingest", "succeeded")]
     assert _asset_events() == [
         (

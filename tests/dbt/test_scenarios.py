@@ -16,6 +16,7 @@ KINDS = {
     "with topics as (\n\n    {{ current_config(": "declared configuration, validated before it is applied",
     "with identities as (\n\n    {{ current_rows(": "the current versions of one record, one column renamed",
     "with objects as (\n\n    {{ config_versions(": "declared configuration by day, validated before it is applied",
+    "with objects as (\n\n    {{ account_versions(": "the same of what has an account, validated before it is applied",
     "with versions as (\n\n    {{ config_versions(": "declared configuration by day, validated before it is applied",
 }
 _HEAD = re.compile(r"\A(?:\s*\{\{ (?:config|moves)\([^}]*(?:\}[^}]+)*?\) \}\}\s*)+")

@@ -38,7 +38,7 @@ RECORDED |= {
 }
 
 
-# What the recordings have none of is a number too, but no row: slow conversations (107 slow replies, never 3 in one).
+# What the recordings have none of is a number too, but no row: slow conversations (75 slow replies, never 3 in one).
 COUNTED_TO_NOTHING = {"slow_response_count"}
 FIRST_DATE, LAST_DATE = "2026-11-02", "2026-11-21"
 # Shares of a month have no end as decimals.

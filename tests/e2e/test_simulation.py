@@ -22,7 +22,8 @@ from kefu.simulation.truth import TRUTH, truth_tables
 from kefu.warehouse import Role
 from kefu.yaml_files import read_yaml
 
-SCENARIO = Scenario(seed=7, agents=30, contacts_per_agent_day=5)
+# Slower people, so that some answer late several times in one conversation even in so small a month.
+SCENARIO = Scenario(seed=7, agents=30, contacts_per_agent_day=5, strengths={"decline": "high", "silence_gap": "low"})
 MONTH, LOOKED_ON = "2026-10", date(2026, 11, 11)
 # Metrics of the catalogue that nothing in the simulation can tell, each with the reason; those that are computed
 # elsewhere are tested there.

@@ -10,13 +10,14 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from bi.document import Document, render
 from bi.spec import LANGUAGES, Language
 from kefu.cli import app
-from kefu.explain.appraisal import FEWEST_PEERS, Appraisal, catalogue_of, load, scope_of
+from kefu.explain.appraisal import FEWEST_PEERS, PERCENTILES, Appraisal, catalogue_of, load, scope_of
 from kefu.explain.card import card
 from kefu.explain.write import write_reports
 from kefu.payroll import Close, CloseRefused, handed_out
@@ -110,6 +111,21 @@ def test_peers_are_a_distribution_and_few_people_are_not_shown(appraisals: dict[
     assert found and all(list(marks) == sorted(marks) and len(marks) == 5 for marks in found.values())
     scored = [appraisal.score["composite"] for appraisal in appraisals.values() if appraisal.score["composite"]]
     assert len(scored) >= FEWEST_PEERS and found["demo", ""][2] > 0
+
+
+def test_new_hires_are_compared_with_new_hires(line: Line, copy_of: Copy, appraisals: dict[str, Appraisal]) -> None:
+    platform = copy_of(line.platform, "t_explain_peers")
+    scored = [agent for agent, appraisal in appraisals.items() if appraisal.score["composite"] is not None]
+    new = scored[: FEWEST_PEERS - 1]
+    with platform.warehouse.connect(Role.OWNER) as owner:
+        owner.execute(
+            "update wh_appraisal.score set peer_group_key = 'demo_v1/agent/new_hire' where agent_key = any(%s)", [new]
+        )
+    found = load(platform, scope_of(platform, platform.period()))
+    others = [float(found[agent].score["composite"]) for agent in scored if agent not in new]
+    assert all(("demo", "") not in found[agent].peers for agent in new)
+    assert len(others) >= FEWEST_PEERS
+    assert found[scored[-1]].peers["demo", ""] == tuple(float(mark) for mark in np.percentile(others, PERCENTILES))
 
 
 def test_everybody_has_a_folder_with_own_data_only(line: Line, tmp_path: Path) -> None:

@@ -777,12 +777,13 @@ def ring_metrics(ledger: Ledger, log: list[LogLine], people: People, roster: Ros
 class Message(NamedTuple):
     """A message that counts: ``author`` is None for the customer, otherwise the agent.
 
-    ``segment`` is the number of transfer messages with a smaller message id.
+    ``segment`` is the number of transfer messages with a smaller message id; ``text`` is what was written.
     """
 
     instant: int
     author: str | None
     segment: int
+    text: str
 
 
 class Chat(NamedTuple):
@@ -816,6 +817,9 @@ class Chat(NamedTuple):
         """The first of them."""
         return next(iter(self.replies()), None)
 
+
+# All that the recorded customers write who only thank or take leave, punctuation left out.
+GOODBYES = frozenset({"谢谢", "thanks", "Danke"})
 
 TRANSFER = re.compile(
     r"\[b\](?P<actor>.*?)\[/b\]: !transferforce \S+ \|\| Chat has been transfered to - (?P<target>\S+)"
@@ -887,9 +891,9 @@ def load_chats(tables: dict[str, list[Record]], people: People) -> list[Chat]:
             if user == -1 and (match := TRANSFER.search(message["msg"])):
                 transfers.append((instant, match["actor"], match["target"]))
             elif user == 0:
-                messages.append(Message(instant, None, len(transfers)))
+                messages.append(Message(instant, None, len(transfers), message["msg"]))
             elif user > 0 and not is_whisper(message):
-                messages.append(Message(instant, agent_of(message["user_id"]), len(transfers)))
+                messages.append(Message(instant, agent_of(message["user_id"]), len(transfers), message["msg"]))
 
         owners: list[str] = []
         if accepted_at is not None:
@@ -1270,7 +1274,8 @@ def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
     """Queue visits of both channels.
 
     A call is abandoned only by ABANDON: time-outs and key exits are offered, neither answered nor abandoned. A chat
-    that nobody took is abandoned when the visitor left. A visit without a recorded end is not counted: not known yet.
+    that nobody took is abandoned when the visitor left, and offered without either when it ended otherwise. A visit
+    without a recorded end is not counted: not known yet.
     """
     stays = [
         QueueStay(
@@ -1286,7 +1291,7 @@ def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
     ]
     for chat in chats:
         until = chat.accepted_at or chat.left_at
-        if until is None:
+        if until is None and chat.ended_at is None:
             continue
         stays.append(
             QueueStay(
@@ -1295,7 +1300,7 @@ def queue_stays(visits: list[Visit], chats: list[Chat]) -> list[QueueStay]:
                 entered_at=chat.started_at,
                 answered=chat.accepted_at is not None,
                 abandoned=chat.accepted_at is None and chat.left_at is not None,
-                wait_seconds=until - chat.started_at,
+                wait_seconds=None if until is None else until - chat.started_at,
             )
         )
     return stays
@@ -1402,24 +1407,33 @@ class Turn(NamedTuple):
     elapsed: int | None
 
 
+def is_goodbye(run: list[Message]) -> bool:
+    """Whether the customer only thanks or takes leave in these messages."""
+    return all(message.text.strip("!") in GOODBYES for message in run)
+
+
 def turns(chats: list[Chat], segments: list[Segment], roster: Roster) -> Iterator[Turn]:
-    """All turns of all chats; a reply in a segment that has not ended is as none."""
+    """All turns of all chats; a reply in a segment that has not ended is as none.
+
+    A run in which the customer only thanks or takes leave is no turn, answered or not.
+    """
     segment_at = {(s.conversation, s.position): s for s in segments if s.channel == "chat"}
     for chat in chats:
-        asked: Message | None = None
+        run: list[Message] = []
         for message in chat.messages:
             if message.author is None:
-                asked = asked or message
-            elif asked is not None:
-                if segment := segment_at.get((chat.chat_id, message.segment)):
-                    start = max(asked.instant, segment.start)
+                run.append(message)
+            elif run:
+                segment = segment_at.get((chat.chat_id, message.segment))
+                if segment and not is_goodbye(run):
+                    start = max(run[0].instant, segment.start)
                     seconds = on_duty_seconds(roster, message.author, start, message.instant)
                     elapsed = max(0, message.instant - start)
-                    yield Turn(chat, asked.instant, message.author, segment, seconds, elapsed)
-                asked = None
-        if asked is not None:
-            owner = chat.owners[asked.segment] if chat.owners else None
-            yield Turn(chat, asked.instant, owner, None, None, None)
+                    yield Turn(chat, run[0].instant, message.author, segment, seconds, elapsed)
+                run = []
+        if run and not is_goodbye(run):
+            owner = chat.owners[run[0].segment] if chat.owners else None
+            yield Turn(chat, run[0].instant, owner, None, None, None)
 
 
 def avg_response_time(ledger: Ledger, found: list[Turn]) -> None:

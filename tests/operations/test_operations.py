@@ -102,7 +102,8 @@ def test_a_difference_within_the_tolerance_passes(platform: Platform) -> None:
 def test_a_record_that_came_later_than_the_look_back_is_an_alert(platform: Platform) -> None:
     [(last,)] = rows(platform, "select max(completed_at) from ops.load")
     evening = last + timedelta(days=10)
-    # Two daily reads with six hours of look-back; the second one is made wider and finds what the first had not found.
+    # Two daily reads with twelve hours of look-back for calls; the second one is made wider and finds what the first
+    # had not found.
     change(platform, *(late_load(evening + timedelta(days=day)) for day in (0, 1)))
     change(
         platform,
@@ -116,7 +117,7 @@ def test_a_record_that_came_later_than_the_look_back_is_an_alert(platform: Platf
         "select later_count, late_count, late_change_count, longest_late_seconds, look_back_seconds, beyond_count,"
         " is_exceeded from wh_operations.lateness where source_id = 'pbx' and entity = 'cdr'",
     )
-    assert found == [(1, 1, 0, 30 * 3600, 6 * 3600, 1, True)]
+    assert found == [(1, 1, 0, 30 * 3600, 12 * 3600, 1, True)]
     # The appraisal of what came is right; the alert is about reading.
     assert publish(platform, platform.scope(platform.period())).withheld == []
     assert rows(platform, "select entity from pub_operations.lateness where is_exceeded", Role.BI) == [("cdr",)]

@@ -23,7 +23,7 @@ from tests.e2e.support import by_url, configuration
 
 GATES = [
     "agents_mapped", "critical_checks", "effective_weights_sum_to_100", "pause_reasons_mapped", "plan_approved",
-    "quarantine_settled", "reconciliation", "reliability_evaluated", "weights_sum_to_100",
+    "quarantine_settled", "reconciliation", "reliability_evaluated", "sources_fresh", "weights_sum_to_100",
 ]  # fmt: skip
 
 
@@ -41,11 +41,12 @@ class Agent:
 
 @dataclass
 class Calculation:
-    """The results a test decides; `order` turns the order in which rows are inserted around."""
+    """The results a test decides; `backwards` turns the order in which rows are inserted around."""
 
     agents: list[Agent]
     failed_gates: list[str] = field(default_factory=list)
     backwards: bool = False
+    g_next: Decimal = Decimal(1)
 
     def __call__(self, platform: Platform, scope: Scope, run_id: str, say: Callable[[str], None]) -> None:
         """Stands where the pipeline's own calculation stands."""
@@ -63,8 +64,8 @@ class Calculation:
                 _insert(connection, schema, scope, agent)
             connection.execute(
                 f"insert into {schema}.metric_reliability values (%s, 'demo', 1, 'csat_rate', 'demo_v1/agent',"
-                " 'reliable', 120, 1, 1, 1, 1, 1, 1, 'f_resp', 1, 1, 1, 1, false, '可信', 'trusted')".encode(),
-                [scope.period_id],
+                " 'reliable', 120, 1, 1, 1, 1, 1, 1, 'f_resp', 1, 1, %s, 1, false, '可信', 'trusted')".encode(),
+                [scope.period_id, self.g_next],
             )
             connection.execute("delete from stats.agent_estimate where calc_id = %s", [schema])
             for agent in agents:

@@ -148,6 +148,16 @@ def test_the_second_level_comes_once_is_decided_by_another_and_restores_the_row(
         disputes.appeal(platform, number, "once more")
 
 
+def test_only_a_review_is_scored_again(platform: Platform) -> None:
+    number = disputes.submit(platform, PERIOD, "CS1001", "the customer meant another", row=("rating", "chat:7"))
+    disputes.triage(platform, number, "complete")
+    with pytest.raises(CloseRefused, match="is about a rating, and only a customer rates"):
+        disputes.decide(platform, number, "rescored_blind", "scored again by a colleague")
+    assert excluded(platform) == []
+    disputes.decide(platform, number, "row_excluded", "it names another person")
+    assert excluded(platform) == [("rating", "chat:7", True, APPROVER)]
+
+
 def test_a_row_comes_back_only_by_the_dispute_that_took_it_out(platform: Platform) -> None:
     for outcome in ("row_excluded", "upheld"):
         number = reviewed_row(platform)

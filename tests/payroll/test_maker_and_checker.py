@@ -136,6 +136,27 @@ def test_a_gate_nobody_knows_refuses_too(calculated: Platform) -> None:
     assert refused(calculated, unknown) == f"period {PERIOD} cannot be closed: new_gate: is not settled"
 
 
+def test_only_a_source_that_ends_early_is_accepted_and_by_somebody_who_does_not_calculate(calculated: Platform) -> None:
+    waived = (
+        "set session authorization kefu_hr_approver",
+        f"select payroll.waive('{PERIOD}', 'sources_fresh', 'no survey ran in the last week')",
+        "set session authorization kefu_transformer",
+    )
+    stale = f"update {CALCULATION}.close_gate set is_passed = false where gate = 'sources_fresh'"
+    for statement, message in (
+        (f"update {CALCULATION}.close_gate set is_passed = gate <> 'reconciliation'", "reconciliation is not settled"),
+        (f"delete from {CALCULATION}.close_gate where gate = 'sources_fresh'", "sources_fresh: was not evaluated"),
+        (f"update {CALCULATION}.close_gate set is_passed = null where gate = 'sources_fresh'", "sources_fresh: "),
+    ):
+        assert message in refused(calculated, *waived, stale, statement)
+    with calculated.warehouse.connect(Role.OWNER) as connection:
+        for statement in (*waived, stale, "set session authorization kefu_plan_author", RECORD):
+            connection.execute(statement.encode())
+        connection.rollback()
+    with pytest.raises(psycopg.errors.RaiseException, match="cannot close a period with it"):
+        change(calculated, waived[1], role=Role.PLAN_AUTHOR)
+
+
 def test_scores_and_payments_belong_together(calculated: Platform) -> None:
     for statement, message in (
         (f"delete from {CALCULATION}.score", f"scores: period {PERIOD} has no scores to close"),

@@ -160,7 +160,7 @@ def test_three_falling_closed_periods_are_a_slow_decline(closed: tuple[Platform,
         connection.execute("drop view payroll.closed_period cascade")
         connection.execute(
             "create table payroll.closed_period as select 'p' || n as period_id, 1 as version,"
-            " '2026-01-31'::date + 30 * n as period_end from generate_series(1, 4) as n"
+            " '2026-01-31'::date + 30 * n as period_end, 'demo' as period_mode from generate_series(1, 4) as n"
         )
         connection.execute(
             "create table payroll.closed_component as select p.period_id, a.agent_key, 'csat_rate'::text as metric_id,"

@@ -54,7 +54,8 @@ def load(platform: Platform, causes: list[dict[str, Any]]) -> None:
         changes = [change for cause in causes for change in cause["rows"]]
         for sequence, change in enumerate(changes, row[0] + 1):
             system, entity = change["log"].split(".")
-            log = sql.Identifier(f"raw_{system}", entity)
+            # What lexicons find is no version log, but it comes at its own time too.
+            log = sql.Identifier("ops" if system == "ops" else f"raw_{system}", entity)
             said = change["says"] | {"_load_seq": sequence, "_is_change": "from" in change and "is_new" not in change}
             origin: sql.Composable = sql.SQL("")
             if "from" in change:

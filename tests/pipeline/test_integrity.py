@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
 
+from kefu.payroll.login import connect
 from kefu.pipeline.context import Platform
 from kefu.pipeline.integrity import decide, findings
 from kefu.pipeline.integrity import test as examine
@@ -41,6 +43,11 @@ def build(platform: Platform, *models: str) -> None:
     assert {str(result["status"]) for result in results} <= {"success", "pass"}
 
 
+def decide_as(platform: Platform, login: str, *what: Any) -> int:
+    with connect(platform, login) as signed_in:
+        return decide(platform, signed_in, *what)
+
+
 def results(platform: Platform) -> list[tuple[object, ...]]:
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
         return connection.execute(
@@ -71,14 +78,14 @@ def test_a_flag_is_a_suspicion_until_a_login_decides(tested: Platform) -> None:
     build(tested, "integrity_finding")
     [suspected] = [finding for finding in findings(tested, None, ["suspected"]) if finding.rule_id == "I1"]
     assert suspected.agent_key == "CS1001" and "20 of 30 in the last 3 business days" in suspected.reason_en
-    decide(tested, Role.PLAN_APPROVER, FINDING, "confirmed", "seen in the recordings of three calls")
+    decide_as(tested, Role.PLAN_APPROVER, FINDING, "confirmed", "seen in the recordings of three calls")
     build(tested, "integrity_finding")
     [confirmed] = [finding for finding in findings(tested, None, ["confirmed"]) if finding.rule_id == "I1"]
     assert confirmed.reason_en == (
         "Burst of ratings: confirmed by kefu_plan_approver: seen in the recordings of three calls"
     )
     # A later decision counts instead, and both stay.
-    decide(tested, Role.PLAN_APPROVER, FINDING, "dismissed", "the exchange delivered them late")
+    decide_as(tested, Role.PLAN_APPROVER, FINDING, "dismissed", "the exchange delivered them late")
     build(tested, "integrity_finding")
     assert "I1" in {finding.rule_id for finding in findings(tested, None, ["dismissed"])}
     with tested.warehouse.connect(Role.AUDITOR) as connection:
@@ -101,12 +108,12 @@ def test_a_decision_needs_a_flag_a_word_a_reason_and_a_login(
 ) -> None:
     examine(tested, tested.scope(tested.period()))
     with pytest.raises(WarehouseError, match=message):
-        decide(tested, login, finding, verdict, reason)
+        decide_as(tested, login, finding, verdict, reason)
 
 
 def test_decisions_are_never_changed(tested: Platform) -> None:
     examine(tested, tested.scope(tested.period()))
-    decide(tested, Role.PLAN_APPROVER, FINDING, "dismissed", "the exchange delivered them late")
+    decide_as(tested, Role.PLAN_APPROVER, FINDING, "dismissed", "the exchange delivered them late")
     for statement in ("update ops.integrity_decision set verdict = 'confirmed'", "truncate ops.integrity_decision"):
         with pytest.raises(psycopg.errors.RaiseException), tested.warehouse.connect(Role.OWNER) as connection:
             connection.execute(statement.encode())

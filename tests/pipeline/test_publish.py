@@ -77,7 +77,7 @@ def test_a_failed_critical_gate_keeps_the_last_publication_under_a_banner(platfo
 
 @pytest.mark.parametrize(
     "gate", ["plan_approved", "weights_sum_to_100", "effective_weights_sum_to_100", "reliability_evaluated",
-             "agents_mapped", "pause_reasons_mapped", "quarantine_settled", "reconciliation"],
+             "agents_mapped", "pause_reasons_mapped", "quarantine_settled", "reconciliation", "sources_fresh"],
 )  # fmt: skip
 def test_any_other_failed_gate_withholds_the_scores_only(platform: Platform, gate: str) -> None:
     before = seen(platform)

@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 from psycopg import errors
+from psycopg.types.json import Jsonb
+from typer.testing import CliRunner
 
 from benchmarks.trust import fill
 from kefu.catalogue.files import apply
+from kefu.cli import app
+from kefu.payroll.login import CloseRefused, connect
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.ingest import shipped
 from kefu.pipeline.raters import profile
 from kefu.pipeline.reliability import estimate
+from kefu.pipeline.trust import approve_waiver
 from kefu.settings import Settings
-from kefu.warehouse import Role, Warehouse
+from kefu.warehouse import Role, Warehouse, WarehouseError
 
 COHORT = "demo_v1/agent"
 
@@ -91,7 +96,7 @@ def test_agreement_and_coverage_of_reviews(platform: Platform, made: Callable[..
         scope,
     )[0][0]
     assert found["details"]["double_scored"] == doubles
-    assert found["details"]["required"] == 7 * 40 and found["details"]["obtained"] == 12 * 40
+    assert found["details"]["required"] == found["details"]["obtained"] == 7 * 40
     assert found["f_cover"] == 1
     assert found["details"]["alpha_low"] <= found["details"]["alpha"] <= found["details"]["alpha_high"]
 
@@ -101,6 +106,18 @@ def test_half_the_hours_ask_for_half_the_reviews(platform: Platform, made: Calla
     assert parts(platform, scope, "qa_listening_score")[COHORT]["details"]["required"] == 4 * 40
 
 
+def test_reviews_of_one_agent_do_not_stand_for_those_of_another(platform: Platform, made: Callable[..., Scope]) -> None:
+    scope = made(
+        "update {s}.evidence_opinion set agent_key = 'A1'"
+        " where metric_id = 'qa_listening_score' and agent_key in ('A1', 'A2', 'A3', 'A4', 'A5', 'A6', 'A7', 'A8',"
+        " 'A9', 'A10', 'A11', 'A12')"
+    )
+    found = parts(platform, scope, "qa_listening_score")[COHORT]
+    # 29 of 40 agents have their 7 reviews, A1 those of 12 agents.
+    assert (found["details"]["obtained"], found["details"]["required"]) == (29 * 7, 40 * 7)
+    assert found["f_cover"] == pytest.approx(29 / 40 / 0.8)
+
+
 def test_raters_who_share_no_agent_are_never_fully_trusted(platform: Platform, made: Callable[..., Scope]) -> None:
     scope = made(
         "delete from {s}.evidence_opinion where metric_id = 'qa_listening_score' and is_second",
@@ -108,7 +125,7 @@ def test_raters_who_share_no_agent_are_never_fully_trusted(platform: Platform, m
         " where metric_id = 'qa_listening_score'",
         # One colleague each scores the same contacts alike, so agreement within a team is perfect.
         "insert into {s}.evidence_opinion select metric_id, row_key || 'x', contact_key, agent_key, rater_key || 'x',"
-        " form_key, business_date, true, true, false, null, row_value from {s}.evidence_opinion"
+        " form_key, business_date, true, true, false, null, false, row_value from {s}.evidence_opinion"
         " where metric_id = 'qa_listening_score'",
     )
     found = parts(platform, scope, "qa_listening_score")[COHORT]
@@ -172,17 +189,20 @@ def test_a_small_cohort_borrows_its_parent_and_says_so(platform: Platform, made:
 def test_shrinkage_learns_from_earlier_periods(platform: Platform, made: Callable[..., Scope]) -> None:
     alone = parts(platform, made(agents=20), "csat_rate")[COHORT]
     assert (alone["prior_basis"], alone["details"]["units"]) == ("too_few_units", 20)
-    body = '{"end": "2026-10-31"}'
     with platform.warehouse.connect(Role.OWNER) as owner:
-        owner.execute(
-            "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body)"
-            f" values ('period', 'before', 1, 'x', '2027-01-01', '{body}')".encode()
-        )
-        owner.execute(
-            "insert into stats.agent_estimate (calc_id, period_id, metric_id, cohort_key, agent_key, n, total)"
-            " select 'history', 'before', 'csat_rate', 'demo_v7/agent', 'A' || a, 40, 20 + a"
-            " from generate_series(1, 20) as a"
-        )
+        # A demo learns from a demo alone, as a real period does from real ones.
+        for period, mode in (("before", "demo"), ("for pay", "real")):
+            owner.execute(
+                "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body)"
+                " values ('period', %s, 1, 'x', '2027-01-01', %s)",
+                [period, Jsonb({"end": "2026-10-31", "mode": mode})],
+            )
+            owner.execute(
+                "insert into stats.agent_estimate (calc_id, period_id, metric_id, cohort_key, agent_key, n, total)"
+                " select 'history', %s, 'csat_rate', 'demo_v7/agent', 'A' || a, 40, 20 + a"
+                " from generate_series(1, 20) as a",
+                [period],
+            )
     try:
         learnt = parts(platform, made(agents=20), "csat_rate")[COHORT]
     finally:
@@ -208,6 +228,36 @@ def test_a_second_run_writes_the_same_rows(platform: Platform, made: Callable[..
     profile(platform, scope)
     estimate(platform, scope)
     assert [rows(platform, statement.format(table), scope) for table in tables] == first
+
+
+def test_a_person_decides_by_the_own_login(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    period = platform.period().period_id
+    with platform.warehouse.connect(Role.OWNER) as owner:
+        owner.execute("create role dora login password 'of dora'; grant kefu_payroll to dora")
+        owner.execute(
+            "insert into stats.integrity_result values ('live', %s, 'I1', 'csat_rate', %s, 'A1', 30, 1, 0, 0, 0, true,"
+            " 'tested', '{}')",
+            [period, COHORT],
+        )
+    with pytest.raises(CloseRefused, match="expected it in KEFU_LOGIN_DORA_PASSWORD"):
+        connect(platform, "dora")
+    monkeypatch.setenv("KEFU_LOGIN_DORA_PASSWORD", "of dora")
+    monkeypatch.setattr("kefu.cli_integrity.Platform", lambda settings: platform)
+    said = CliRunner().invoke(
+        app, ["integrity", "decide", "A1", "I1", "csat_rate", "confirmed", "--because", "seen in recordings", "--login",
+              "dora"],
+    )  # fmt: skip
+    try:
+        assert said.exit_code == 0, said.output
+        found = rows(
+            platform, "select verdict, decided_by from ops.integrity_decision", platform.scope(platform.period())
+        )
+        assert found == [("confirmed", "dora")]
+        with connect(platform, "dora") as signed_in, pytest.raises(WarehouseError, match="permission denied"):
+            approve_waiver(signed_in, 1)
+    finally:
+        with platform.warehouse.connect(Role.OWNER) as owner:
+            owner.execute("drop role dora")
 
 
 def test_nobody_approves_an_own_waiver(platform: Platform) -> None:

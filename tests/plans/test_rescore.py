@@ -345,6 +345,15 @@ def test_a_gate_lowers_a_forced_grade_and_money_follows_the_score(catalogue: Cat
     ]
 
 
+def test_a_cap_with_more_decimals_is_published_like_a_score_before_it_pays(catalogue: Catalogue) -> None:
+    gate = {"gate_id": "g", "fact_kind": "fact", "effect": "cap", "value": "84.995", "name": {"zh": "否", "en": "gate"}}
+    pay = {"base_fen": 1_000_000, "coef": [[60, 0], [85, 1]]}
+    people = placed("99")
+    people[0] = replace(people[0], facts=(Fact("fact", DAY),))
+    [found] = outcomes(catalogue, plan({FRT: 100}, gates=[gate], pay=pay), people)
+    assert (found.composite, found.coefficient) == (Decimal("85.00"), Decimal(1))
+
+
 def test_the_interval_of_a_composite_is_that_of_its_metrics(catalogue: Catalogue) -> None:
     who = replace(
         person(),

@@ -116,6 +116,32 @@ def test_money_follows_the_plan(platform: Platform) -> None:
     assert sum(pooled.cost(team)[1] for team in pooled.teams) == pooled.cost()[1]
 
 
+def test_a_count_that_nobody_of_a_team_has_is_no_work_of_theirs(platform: Platform) -> None:
+    """Counts that the plan in force does not score, here both with a curve that rises."""
+    body = body_of(platform, "demo")
+    counts = {"exam_score": "calls_inbound_handled", "attendance_rate": "slow_response_count"}
+    for entry in body["metrics"]:
+        if name := counts.get(entry["metric_id"]):
+            entry |= {"metric_id": name, "curve": {"kind": "linear", "floor": "0", "target": "10"}}
+    found = one(platform, Plan.model_validate(body))
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        rows = connection.execute(
+            "select v.unit_key, v.metric_id, max(v.n) over (partition by s.team_key, v.metric_id) > 0"
+            " from pub_kpi.metric_value as v join payroll.closed_score as s on v.unit_key = s.agent_key"
+            " where v.unit_kind = 'agent' and v.channel = 'all' and v.period_kind = 'period'"
+            " and v.metric_id = any(%s)",
+            [list(counts.values())],
+        ).fetchall()
+    is_done = {(agent, name): done for agent, name, done in rows}
+    measured = {
+        (change.person.agent_key, name): change.person.metrics[name].is_measured
+        for change in found.changes
+        for name in counts.values()
+    }
+    assert {key: is_done[key] for key in measured} == measured
+    assert set(measured.values()) == {True, False}
+
+
 def test_forced_grades_are_simulated_with_the_intervals_of_the_close(platform: Platform) -> None:
     """The half width of every closed composite is found again from its lines; grades then follow the quotas."""
     body = body_of(platform, "demo")

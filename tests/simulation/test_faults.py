@@ -81,9 +81,9 @@ def test_prevalence_and_clean_share_hold_in_a_company_of_two_hundred(seed: int) 
         declared = DECLARED.faults[assignment.fault]
         if declared.roles:
             assert role[assignment.subject] in declared.roles
-    # Disjoint as far as possible: few people carry two faults when there is room.
-    carried = Counter(a.subject for a in faults.assignments if not a.is_spare and a.fault in AGENT_FAULTS)
-    assert sum(number > 1 for number in carried.values()) <= 12
+    # Disjoint as far as possible: nobody carries a second fault while there is room.
+    carried = Counter(person for a in faults.assignments if not a.is_spare for person in faults.people_of(a))
+    assert sum(number - 1 for number in carried.values()) <= max(0, carried.total() - int(0.4 * 200))
 
 
 def test_a_company_of_sixty_carries_every_fault_and_stays_clean_to_sixty_percent() -> None:
@@ -261,6 +261,16 @@ def test_duplicates_are_third_and_later_ratings_of_a_customer(level: str) -> Non
     assert all(owner[r["issue_id"]] == r["customer_id"] for r in rows(world, "chat"))
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_few_customers_give_many_ratings(level: str) -> None:
+    world = planted_world(level)
+    owner = {survey["survey_id"]: survey["customer_id"] for survey in rows(world, "survey")}
+    for row in planted(world, "concentrated_rating"):
+        assert len({owner[number] for number in row["row_ids"]}) == 5
+        before = ratings(clean_world(), row["subject"])
+        assert len(row["row_ids"]) / len(before) == pytest.approx(strength_of("concentrated_rating", level), abs=0.02)
+
+
 def test_staff_rate_from_their_own_numbers() -> None:
     world = planted_world("high")
     keys = [row["agent_key"] for row in rows(world, "agent")]
@@ -321,6 +331,35 @@ def test_empty_replies_are_quick_and_followed_by_a_minute_of_nothing(level: str)
             assert first["text"] in templates and first["agent_key"] == row["subject"]
             assert first["sent_at"] - chats[number]["accepted_at"] < timedelta(seconds=2)
             assert second["sent_at"] - chats[number]["accepted_at"] > timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_silence_ends_in_a_late_close_and_a_new_chat(level: str) -> None:
+    world = planted_world(level)
+    said: dict[int, list[Row]] = defaultdict(list)
+    for message in rows(world, "message"):
+        if message["author"] in ("agent", "visitor"):
+            said[message["chat_id"]].append(message)
+    of_issue: dict[int, list[Row]] = defaultdict(list)
+    for chat in rows(world, "chat"):
+        of_issue[chat["issue_id"]].append(chat)
+    chats = {row["chat_id"]: row for row in rows(world, "chat")}
+    surveys = {(row["channel"], row["contact_id"]): row for row in rows(world, "survey")}
+    parts = rows(world, "chat_segment")
+    for row in planted(world, "silence_gap"):
+        for number in row["row_ids"]:
+            chat, last = chats[number], said[number][-1]
+            assert last["author"] == "visitor" and chat["closed_by"] == "agent"
+            assert chat["closed_at"] - last["sent_at"] > timedelta(minutes=10)
+            again = [c for c in of_issue[chat["issue_id"]] if c["started_at"] > chat["closed_at"]]
+            first = min(again, key=lambda c: c["started_at"])
+            assert first["started_at"] - chat["closed_at"] <= timedelta(minutes=30) and first["accepted_at"] is None
+            assert said[first["chat_id"]][0]["text"] == said[number][0]["text"]
+            survey = surveys.get((chat["channel"], number))
+            assert survey is None or (survey["value"], survey["answered_at"]) == (None, None)
+            assert survey is None or survey["invited_at"] > chat["closed_at"]
+        spans = [(p["started_at"], p["ended_at"]) for p in parts if p["agent_key"] == row["subject"] and p["ended_at"]]
+        assert max(sum(start <= at < end for start, end in spans) for at, _ in spans) <= 3
 
 
 def test_forced_closes_are_two_episodes_of_one_chat() -> None:
@@ -405,11 +444,9 @@ def test_raters_are_moved_by_their_points_and_halos_show_one_mark(level: str) ->
     for fault, sign in (("lenient_rater", 1), ("severe_rater", -1)):
         for row in planted(planted_world(level), fault):
             assert len(row["row_ids"]) >= 30
-            moved = [
-                after[number]["score"] - before[number]["score"] for number in row["row_ids"] if number not in halo
-            ]
+            off = [after[number]["score"] - after[number]["true_score"] for number in row["row_ids"]]
             if not halo & set(row["row_ids"]):
-                assert np.mean(moved) == pytest.approx(sign * strength_of(fault, level), abs=0.2)
+                assert np.mean(off) == pytest.approx(sign * strength_of(fault, level), abs=0.2)
             biased |= dict.fromkeys(row["row_ids"], fault)
     assert set(biased.values()) == {"lenient_rater", "severe_rater"}
     for number in halo:

@@ -33,7 +33,10 @@ from kefu.simulation.writers.voice import call_uniqueids
 from kefu.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[2]
-ONLY_FORMS = ("tick_box", "central_tendency", "reciprocal_peer", "silent_source")
+ONLY_FORMS = (
+    "tick_box", "central_tendency", "reciprocal_peer", "silent_source", "split_ticket", "own_registration",
+    "contradicted_rating",
+)  # fmt: skip
 SCENARIO = Scenario(
     seed=4,
     agents=60,
@@ -352,7 +355,8 @@ def test_labels_have_one_value_of_their_kind() -> None:
         labels[row["label"]][row["value"]] += 1
         assert row["label"] not in by_contact[row["contact_source_id"], row["contact_id"]]
         by_contact[row["contact_source_id"], row["contact_id"]].add(row["label"])
-    assert set(labels) == set(SYSTEM.entities["contact_label"].fields["label"].allowed)
+    # Nobody of this world caps how often a customer is asked.
+    assert set(labels) | {"survey_blocked"} == set(SYSTEM.entities["contact_label"].fields["label"].allowed)
     for label, values in labels.items():
         if label.startswith("sentiment"):
             assert set(values) == {"-1", "0", "1"}
@@ -419,7 +423,12 @@ def coded_solved(matter: Mapping[int, Hashable]) -> tuple[list[bool], list[bool]
     assert len(tickers) == 4
     codes: dict[bool, list[bool]] = {False: [], True: []}
     for ticket in paper("ticket"):
-        if ticket["close_code"] and came_back[ticket["contact_source_id"], ticket["contact_id"]]:
+        # Who splits tickets writes some about no contact.
+        if (
+            ticket["close_code"]
+            and ticket["contact_id"]
+            and came_back[ticket["contact_source_id"], ticket["contact_id"]]
+        ):
             codes[ticket["employee_number"] in tickers].append(ticket["close_code"] == "solved")
     assert len(codes[False]) > 200
     return codes[False], codes[True]
@@ -465,6 +474,48 @@ def test_narrow_leads_and_reciprocal_peers_show_in_the_forms() -> None:
             marks[(form["rater_number"], form["employee_number"]) in pairs].append(form["teamwork_score"])
     assert len(marks[True]) == len(pairs) == 4
     assert mean(marks[True]) - mean(marks[False]) > 4
+
+
+def test_tickets_are_entered_once_more_within_the_hour() -> None:
+    tickets = {ticket["ticket_id"]: ticket for ticket in paper("ticket")}
+    again = {name: ticket for name, ticket in tickets.items() if name.endswith("S")}
+    assert {ticket["employee_number"] for ticket in again.values()} == set(subjects("split_ticket"))
+    for name, ticket in again.items():
+        first = tickets[name.removesuffix("S")]
+        same = ("employee_number", "customer_phone", "issue_class")
+        assert [ticket[field] for field in same] == [first[field] for field in same]
+        assert timedelta() < ticket["opened_at"] - first["opened_at"] < timedelta(hours=1)
+        assert ticket["contact_id"] is None
+    for agent in subjects("split_ticket"):
+        own = [name for name, ticket in tickets.items() if ticket["employee_number"] == agent]
+        split = len([name for name in own if name in again])
+        assert split / (len(own) - split) == pytest.approx(DECLARED.faults["split_ticket"].strengths["high"], abs=0.02)
+
+
+def test_colleagues_are_registered_as_new_users() -> None:
+    phones = {staff_phone(agent["agent_key"]) for agent in rows("agent")}
+    own = Counter(row["employee_number"] for row in paper("registration") if row["customer_phone"] in phones)
+    assert own == dict.fromkeys(subjects("own_registration"), DECLARED.faults["own_registration"].strengths["high"])
+
+
+def test_customers_complain_about_what_they_rated_best() -> None:
+    planted = [row for row in operation().planted.to_pylist() if row["fault"] == "contradicted_rating"]
+    surveys = {row["survey_id"]: row for row in rows("survey")}
+    upheld = {
+        (complaint["contact_source_id"], complaint["contact_id"]): complaint["employee_number"]
+        for complaint in paper("complaint")
+        if complaint["status"] == "upheld" and complaint["employee_number"]
+    }
+    names = {
+        row["call_id"]: row["uniqueid"]
+        for row in call_uniqueids(operation().tables["call"].combine_chunks()).to_pylist()
+    }
+    assert len(planted) == 4
+    for row in planted:
+        for number in row["row_ids"]:
+            survey = surveys[number]
+            key = names[survey["contact_id"]] if survey["channel"] == "voice" else str(survey["contact_id"])
+            assert survey["value"] == 5 and upheld[SOURCES[survey["channel"]], key] == row["subject"]
 
 
 # --- the rest

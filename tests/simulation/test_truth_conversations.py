@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from kefu.simulation.configuration import SOURCES
+from kefu.simulation.operation import PHRASES
 from kefu.simulation.truth import Facts, metric_values
 from kefu.simulation.truth.spans import common, total, union, without
 from kefu.simulation.world import World
@@ -345,6 +346,24 @@ def test_who_writes_first_has_answered_nothing() -> None:
     assert values(made, "reply_rate") == {"A2": (1, 2, 2), "orders": (1, 2, 2), "site": (1, 2, 2)}
     # A session lasts from the first word of a person, whoever wrote first.
     assert values(made, "avg_session_duration")["A2"] == (2 * 295, 2, 2)
+
+
+def test_a_chat_that_ends_unaccepted_was_offered() -> None:
+    # Closed by a colleague, left by the visitor, still waiting.
+    made = world(chat=[chat(1, 0, None, 300), chat(2, 0, None, 300, visitor_left_at=at(60)), chat(3, 3e6, None, None)])
+    assert values(made, "abandonment_rate")["chat_orders"] == (1, 2, 2)
+    assert values(made, "service_level")["chat_orders"] == (0, 1, 1)
+
+
+def test_mere_thanks_are_no_turn() -> None:
+    said = talk(1, (0, "v"), (20, "A2"), (30, "v"), (200, "A2"), (210, "v"), (220, "v"), (250, "A2"), (260, "v"))
+    thanks = next(iter(PHRASES.values())).visitor_thanks[0]
+    # Thanks that were answered, a question with thanks, thanks that nobody answered.
+    for place in (2, 4, 7):
+        said[place]["text"] = thanks
+    made = world(chat=[chat(1, 0, 0, 300)], chat_segment=[segment(1, 1, "A2", 0, 300)], message=said)
+    assert values(made, "avg_response_time")["A2"] == (20 + 40, 2, 2)
+    assert values(made, "response_within_threshold_rate")["A2"] == (1, 2, 2)
 
 
 def slow(*seconds: int) -> World:

@@ -48,12 +48,14 @@ CONFIGURATION: dict[str, list[Row]] = {
         {"issue_class": "refund", "is_presale": False, "valid_from": date(2026, 1, 1)},
     ],
     "qa_items": [
-        {"labels": ["opening"], "group": "etiquette", "weight": "1", "valid_from": date(2026, 1, 1)},
-        {"labels": ["closing"], "group": "etiquette", "weight": "3", "valid_from": date(2026, 1, 1)},
-        {"labels": ["privacy"], "group": "professionalism", "weight": "1", "critical": "compliance",
+        {"item_id": "opening", "labels": ["opening"], "group": "etiquette", "weight": "1",
          "valid_from": date(2026, 1, 1)},
-        {"labels": ["accuracy"], "group": "professionalism", "weight": "1", "critical": "business",
+        {"item_id": "closing", "labels": ["closing"], "group": "etiquette", "weight": "3",
          "valid_from": date(2026, 1, 1)},
+        {"item_id": "privacy", "labels": ["privacy"], "group": "professionalism", "weight": "1",
+         "critical": "compliance", "valid_from": date(2026, 1, 1)},
+        {"item_id": "accuracy", "labels": ["accuracy"], "group": "professionalism", "weight": "1",
+         "critical": "business", "valid_from": date(2026, 1, 1)},
     ],
 }  # fmt: skip
 
@@ -290,8 +292,10 @@ def test_a_ticket_after_the_clocks_says_nothing_yet() -> None:
         desk(2) | ticket | {"ticket_id": "2", "opened_at": at(300), "closed_at": at(401)},
         desk(1) | ticket | {"ticket_id": "3", "opened_at": at(401), "close_code": "unsolved"},
     )
-    assert made.values("resolution_rate", as_of=at(400))["site"] == (1, 1, 1)
+    assert made.values("resolution_rate", as_of=at(400))["site"] == (1, 2, 2)
+    assert made.values("resolution_coding_rate", as_of=at(400))["site"] == (1, 2, 2)
     assert made.values("resolution_rate", as_of=at(401))["site"] == (1, 2, 2)
+    assert made.values("resolution_coding_rate", as_of=at(401))["site"] == (2, 2, 2)
 
 
 def test_the_last_ticket_says_whether_it_is_solved() -> None:
@@ -299,10 +303,19 @@ def test_the_last_ticket_says_whether_it_is_solved() -> None:
     made.sheet("ticket", ticket(1, "solved"), ticket(2, "solved"), ticket(22, "unsolved", 2, opened=301))
     made.sheet("ticket", ticket(3, "solved"), ticket(4, "withdrawn"), ticket(5, None))
     assert made.values("resolution_rate") == {
-        "A1": (1, 2, 2), "A3": (1, 1, 1), "orders": (1, 2, 2), "delivery": (1, 1, 1), "site": (2, 3, 3),
+        "A1": (1, 5, 5), "A3": (1, 1, 1), "orders": (1, 5, 5), "delivery": (1, 1, 1), "site": (2, 6, 6),
     }  # fmt: skip
+    assert made.values("resolution_coding_rate")["site"] == (3, 6, 6)
     # The one that was passed on was not solved at the first attempt.
-    assert made.values("resolution_in_session_rate")["site"] == (1, 3, 3)
+    assert made.values("resolution_in_session_rate")["site"] == (1, 6, 6)
+
+
+def test_who_codes_nothing_is_not_measured_by_codes() -> None:
+    # The first code is of the second day; the last talk is of another team.
+    made = Made().talk(1, 0, agent="A2").talk(2, 0, agent="A2", day=1).talk(3, 400, agent="A2", day=1)
+    made.talk(4, 800, agent="A2", day=1, then="A3")
+    made.sheet("ticket", ticket(2, "unsolved"))
+    assert made.values("resolution_rate")["site"] == (0, 2, 2)
 
 
 def test_a_saved_customer_who_asks_again_within_a_month_was_not_saved() -> None:
@@ -401,6 +414,8 @@ def test_groups_and_systems_without_invitations_are_not_asked() -> None:
     made = Made().talk(1, 0).talk(2, 400).talk(3, 800, is_group=True).talk(4, 1200, channel="chat").call(5, 2000, 60)
     made.tables["survey"] = [survey(1, 1, None, 1), survey(2, 5, None, 1, "voice"), survey(3, 4, None, 1, "chat")]
     assert made.values("survey_offer_rate")["A1"] == (2, 3, 3)
+    made.sheet("contact_label", desk(2) | {"label": "survey_blocked", "value": None, "labelled_by": "survey rules"})
+    assert made.values("survey_offer_rate")["A1"] == (2, 2, 2)
 
 
 def complaint(number: int, status: str = "upheld", agent: str | None = "A1", **more: Any) -> Row:
@@ -489,7 +504,20 @@ def test_groups_of_items_are_weighted_and_leave_out_what_does_not_apply() -> Non
     assert made.value("etiquette_score") == pytest.approx(100 * 5 / 7)
     assert made.values("professionalism_score")["A1"] == (Fraction(6, 10), 3, 3)
     assert made.values("compliance_violation_rate")["A1"] == (1, 2, 2)
-    assert made.values("qa_critical_error_rate")["A1"] == (1, 4, 4)
+    # Fatal are the first and the third by a critical item without marks, the fifth by its form.
+    assert made.values("qa_critical_error_rate")["A1"] == (3, 4, 4)
+
+
+def test_a_review_is_worth_its_items_where_all_are_there_and_else_what_was_entered() -> None:
+    made = Made()
+    made.tables["qa_review"] = [review(number) for number in range(1, 7)]
+    made.sheet(
+        "qa_item", *marks(1, opening=8, closing=4, privacy=10, accuracy=6), *marks(2, opening=8, closing=4, privacy=10),
+        *marks(3, opening=None, closing=4, privacy=10, accuracy=6),
+        *marks(4, opening=8, closing=4, privacy=10, smile=6), *marks(5, opening=8, closing=4, privacy=10, accuracy=0),
+    )  # fmt: skip
+    # 0.8 x 1 + 0.4 x 3 + 1 + 0.6 of 6; entered 90; 2.8 of 5; entered, for smile is no item; fatal; entered.
+    assert made.values("qa_listening_score")["A1"] == (60 + 90 + 56 + 90 + 0 + 90, 6, 6)
 
 
 def test_twelve_reviews_are_spread_over_the_days_that_count() -> None:

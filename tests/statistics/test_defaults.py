@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
-from kefu.catalogue.defaults import load_defaults
+from kefu.catalogue.defaults import Defaults, Rating, Rho, load_defaults
 
 PROJECT = Path(__file__).parents[2]
 FILE = PROJECT / "config" / "defaults.yml"
@@ -45,6 +46,41 @@ def test_file_holds_every_default_of_the_specification() -> None:
     assert expected["period"]["late_mature"] == "shift"
     expected["period"]["late_mature"] = "wait"
     assert _missing(expected, yaml.safe_load(FILE.read_text(encoding="utf-8"))) == []
+
+
+def _leaves(model: type[BaseModel], way: tuple[str, ...] = ()) -> Iterator[tuple[type[BaseModel], tuple[str, ...]]]:
+    """Every number with the section it stands in and its way through the file; where there is one choice only, none."""
+    for name, field in model.model_fields.items():
+        inner = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type)]
+        sections = [part for part in inner if issubclass(part, BaseModel)]
+        if sections:
+            yield from _leaves(sections[0], (*way, name))
+        elif way and not (get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1):
+            yield model, (*way, field.alias or name)
+
+
+def _is_read(section: type[BaseModel], way: tuple[str, ...], program: str, database: str) -> bool:
+    """Whether SQL names its way, or the program takes it from something that is its section."""
+    *_, of, name = way
+    if ", ".join(way) in database or ", ".join(f"'{part}'" for part in way) in database:
+        return True
+    taken = "\n".join(line for line in program.splitlines() if f"defaults.{of}" in line)
+    holders = {of, *re.findall(rf"(\w+): {section.__name__}\b", program), *re.findall(r"(\w+)(?:, | = )", taken)}
+    said = rf"\b(?:{'|'.join(holders)})"
+    return bool(re.search(rf"{said}(?:\[\w+\])?\.{name}_?\b|getattr\([\w.]*{said}, ", program))
+
+
+def test_every_default_is_read_by_somebody() -> None:
+    program = "\n".join(
+        path.read_text("utf-8") for path in (PROJECT / "kefu").rglob("*.py") if path.name != "defaults.py"
+    )
+    folders = (PROJECT / "dbt_project", PROJECT / "kefu" / "warehouse" / "migrations")
+    database = "\n".join(path.read_text("utf-8") for folder in folders for path in folder.rglob("*.sql"))
+    leaves = list(_leaves(Defaults))
+    assert len(leaves) > 150
+    assert [".".join(way) for section, way in leaves if not _is_read(section, way, program, database)] == []
+    assert not _is_read(Rating, ("rating", "nobody_asks"), program, database)
+    assert not _is_read(Rho, ("rho", "window_h"), program, database)
 
 
 @pytest.mark.parametrize(

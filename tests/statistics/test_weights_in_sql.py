@@ -196,7 +196,7 @@ def of_sql(owner: psycopg.Connection, statement: str, cohort: Cohort) -> list[di
         "min_own_data": str(rules.min_own_data),
     }  # fmt: skip
     given = {"scored_metric": rows_of(cohort), "stg_cfg__plan": [plan]}
-    given["defaults"] = [{"body": {"score": {"bonus_malus": 5}}}]
+    given["defaults"] = [{"body": {"score": {"bonus_malus": 5, "store_dp": 6}}}]
     parameters = {name: Jsonb(rows) for name, rows in (given | {name: [] for name in EMPTY}).items()}
     return owner.cursor(row_factory=dict_row).execute(statement.encode(), parameters).fetchall()
 

@@ -62,6 +62,102 @@ totals as (
 
 ),
 
+defaults as (
+
+    select (body #>> '{period, max_unmapped_aux}')::numeric as most_unmapped
+    from ({{ current_config('defaults') }}) as current_defaults
+
+),
+
+newest as (
+
+    select
+        source_id,
+        entity in ('attendance_day', 'attendance_punch') as is_attendance,
+        max(event_at) as newest_at
+    from {{ ref('source_record') }}
+    group by source_id, entity in ('attendance_day', 'attendance_punch')
+
+),
+
+-- Somebody is at work in the last open hours, so something is recorded then.
+opened as (
+
+    select max(service_start) as last_start
+    from {{ ref('int_service_window') }}
+    where
+        is_default
+        and business_date between '{{ var("period_start") }}'::date and '{{ var("period_end") }}'::date
+
+),
+
+scored as (
+
+    select
+        metrics.metric_id,
+        metrics.metric_version
+    from plan_metrics
+    inner join {{ ref('stg_cfg__metric') }} as metrics
+        on plan_metrics.metric_id = metrics.metric_id
+
+),
+
+needed as (
+
+    select scopes.channel
+    from scored
+    inner join {{ ref('stg_cfg__metric_scope') }} as scopes
+        on scored.metric_id = scopes.metric_id and scored.metric_version = scopes.metric_version
+    where scopes.unit_kind = 'agent' and scopes.channel <> 'none'
+    group by scopes.channel
+
+),
+
+-- Systems tell of every day. Sheets are filled when there is something to tell, but attendance is there daily.
+told as (
+
+    select
+        sources.source_id,
+        max(newest.newest_at) as newest_at
+    from {{ ref('stg_cfg__source') }} as sources
+    inner join needed
+        on sources.channel = needed.channel
+    left join newest
+        on sources.source_id = newest.source_id
+    group by sources.source_id
+
+    union all
+
+    select
+        'attendance' as source_id,
+        max(newest_at) as newest_at
+    from newest
+    where
+        is_attendance
+        and exists (
+            select 1
+            from scored
+            inner join {{ ref('stg_cfg__metric_measure') }} as parts
+                on scored.metric_id = parts.metric_id and scored.metric_version = parts.metric_version
+            inner join {{ ref('stg_cfg__measure') }} as measures
+                on parts.measure_id = measures.measure_id
+            where measures.fact = 'attendance'
+        )
+    having count(*) > 0
+
+),
+
+arrived as (
+
+    select
+        told.source_id,
+        to_char(told.newest_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') as newest_text,
+        coalesce(told.newest_at >= opened.last_start, false) as is_fresh
+    from told
+    cross join opened
+
+),
+
 pauses as (
 
     select
@@ -184,11 +280,41 @@ gates as (
     -- reliability.md 6.3: what a pause was for decides occupancy and adherence.
     select
         'pause_reasons_mapped' as gate,
-        coalesce(sum(pause_seconds) filter (where is_unmapped) <= 0.01 * sum(pause_seconds), true) as is_passed,
-        '未映射的暂停原因不得超过暂停时长的1%' as detail_zh,
-        'pause reasons that are not mapped are at most 1 % of the time of pauses: '
-        || coalesce(string_agg(reason, ', ' order by reason) filter (where is_unmapped), 'all are mapped') as detail_en
-    from pauses
+        coalesce(
+            sum(pauses.pause_seconds) filter (where pauses.is_unmapped)
+            <= defaults.most_unmapped * sum(pauses.pause_seconds),
+            true
+        ) as is_passed,
+        '未映射的暂停原因不得超过暂停时长的' || trim_scale(100 * defaults.most_unmapped) || '%' as detail_zh,
+        'pause reasons that are not mapped are at most ' || trim_scale(100 * defaults.most_unmapped)
+        || ' % of the time of pauses: '
+        || coalesce(
+            string_agg(pauses.reason, ', ' order by pauses.reason) filter (where pauses.is_unmapped), 'all are mapped'
+        ) as detail_en
+    from defaults
+    left join pauses
+        on true
+    group by defaults.most_unmapped
+
+    union all
+
+    select
+        'sources_fresh' as gate,
+        count(*) > 0 and bool_and(is_fresh) as is_passed,
+        '方案所需的来源须有周期最后一个服务日的数据：'
+        || coalesce(
+            string_agg(source_id || '的最新记录为' || coalesce(newest_text, '无'), '；' order by source_id)
+            filter (where not is_fresh),
+            case when count(*) = 0 then '没有这样的来源' else '均已到达' end
+        ) as detail_zh,
+        'every source that plans need has told the last service day of the period: '
+        || coalesce(
+            string_agg(
+                source_id || coalesce(' ends on ' || newest_text, ' has told nothing'), ', ' order by source_id
+            ) filter (where not is_fresh),
+            case when count(*) = 0 then 'there is none' else 'all have' end
+        ) as detail_en
+    from arrived
 
 )
 

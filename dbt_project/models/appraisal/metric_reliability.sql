@@ -86,7 +86,8 @@ closes as (
     from {{ source('payroll', 'closed_reliability') }} as closed
     inner join {{ source('payroll', 'closed_period') }} as periods
         on closed.period_id = periods.period_id
-    where periods.period_end < '{{ var("period_start") }}'::date
+    inner join {{ ref('stg_cfg__period') }} as current_period
+        on periods.period_mode = current_period.period_mode and periods.period_end < current_period.period_start
 
 ),
 
@@ -290,7 +291,7 @@ worded as (
             when 'f_clean'
                 then
                     coalesce(
-                        '被排除的数据太多（' || (details ->> 'rows') || ' 条中 ' || (details ->> 'distrusted') || ' 条）',
+                        '可疑的数据太多（' || (details ->> 'rows') || ' 条中 ' || (details ->> 'distrusted') || ' 条）',
                         '没有任何数据'
                     )
             when 'f_cover'
@@ -326,7 +327,7 @@ worded as (
             when 'f_clean'
                 then
                     coalesce(
-                        'excluded rows (' || (details ->> 'distrusted') || ' of ' || (details ->> 'rows') || ')',
+                        'distrusted rows (' || (details ->> 'distrusted') || ' of ' || (details ->> 'rows') || ')',
                         'there is no row'
                     )
             when 'f_cover'

@@ -75,8 +75,9 @@ earlier as (
         from {{ source('payroll', 'closed_score') }} as scored
         inner join {{ source('payroll', 'closed_period') }} as periods
             on scored.period_id = periods.period_id
-        cross join period
-        where scored.composite is not null and periods.period_end < period.period_start
+        inner join period
+            on periods.period_mode = period.period_mode and periods.period_end < period.period_start
+        where scored.composite is not null
     ) as closed
     where closed.recency <= 3
     group by closed.agent_key

@@ -24,7 +24,9 @@ metrics as (
 
 defaults as (
 
-    select (body #>> '{score, bonus_malus}')::numeric as bonus_malus
+    select
+        (body #>> '{score, bonus_malus}')::numeric as bonus_malus,
+        (body #>> '{score, store_dp}')::integer as store_places
     from ({{ current_config('defaults') }}) as current_defaults
 
 ),
@@ -419,10 +421,15 @@ shown as (
 pointed as (
 
     select
-        *,
-        round(effective_weight * coalesce(curve_score, 0) * stint_share / 100, 6) as points,
-        round((hundredths + case when remainder_rank <= hundredths_left then 1 else 0 end) / 100, 2) as shown_weight
+        shown.*,
+        round(
+            shown.effective_weight * coalesce(shown.curve_score, 0) * shown.stint_share / 100, defaults.store_places
+        ) as points,
+        round(
+            (shown.hundredths + case when shown.remainder_rank <= shown.hundredths_left then 1 else 0 end) / 100, 2
+        ) as shown_weight
     from shown
+    cross join defaults
 
 ),
 
@@ -509,7 +516,9 @@ listed as (
         null as curve_id,
         null::numeric as curve_score,
         greatest(
-            round(least(defaults.bonus_malus, greatest(-defaults.bonus_malus, extra.extra_points)), 6),
+            round(
+                least(defaults.bonus_malus, greatest(-defaults.bonus_malus, extra.extra_points)), defaults.store_places
+            ),
             -totals.total_points
         ) as points,
         null::numeric as curve_score_range,

@@ -37,6 +37,16 @@ site as (
 
 ),
 
+limits as (
+
+    select
+        valid_from,
+        valid_to,
+        acw_cap_seconds
+    from {{ ref('stg_cfg__site_version') }}
+
+),
+
 credited as (
 
     select
@@ -48,13 +58,17 @@ credited as (
         states.ended_at,
         coalesce(identities.agent_key, 'unmapped:' || states.source_id || ':' || states.agent_account) as agent_key,
         case when states.reason is null then 'unspecified' else coalesce(codes.state, 'unmapped') end as state,
-        extract(epoch from states.ended_at - states.started_at)::bigint as state_seconds
+        extract(epoch from states.ended_at - states.started_at)::bigint as state_seconds,
+        {{ local_date('states.started_at', 'site') }} as local_date
     from states
     inner join sources
         on states.source_id = sources.source_id
     cross join site
     left join codes
-        on states.source_id = codes.source_id and states.reason = codes.account
+        on
+            states.source_id = codes.source_id
+            and states.reason = codes.account
+            and {{ local_date('states.started_at', 'site') }} between codes.valid_from and codes.valid_to
     left join identities
         on
             states.source_id = identities.source_id
@@ -76,15 +90,17 @@ select
     credited.state_seconds,
     -- Not least(): it would give an open state the length of the cap.
     case
-        when credited.state = 'acw' and credited.state_seconds > site.acw_cap_seconds then site.acw_cap_seconds
+        when credited.state = 'acw' and credited.state_seconds > limits.acw_cap_seconds then limits.acw_cap_seconds
         else credited.state_seconds
     end as capped_seconds,
-    coalesce(credited.state = 'acw' and credited.state_seconds > site.acw_cap_seconds, false) as is_capped,
+    coalesce(credited.state = 'acw' and credited.state_seconds > limits.acw_cap_seconds, false) as is_capped,
     {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date
 from credited
 cross join site
+inner join limits
+    on credited.local_date between limits.valid_from and limits.valid_to
 left join teams
     on
         credited.agent_key = teams.agent_key
-        and {{ local_date('credited.started_at', 'site') }} between teams.valid_from and teams.valid_to
+        and credited.local_date between teams.valid_from and teams.valid_to
 {{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}

@@ -40,6 +40,16 @@ site as (
 
 ),
 
+limits as (
+
+    select
+        valid_from,
+        valid_to,
+        acw_cap_seconds
+    from {{ ref('stg_cfg__site_version') }}
+
+),
+
 parameters as (
 
     select * from {{ ref('stg_cfg__parameter_range') }}
@@ -162,9 +172,11 @@ counted as (
             when coalesce(within.scope, 'all') = 'all' then tstzmultirange(within.stretch)
             else tstzmultirange(within.stretch) * paused_wholly.stretches
         end as stretches,
-        lower(within.stretch) + make_interval(secs => site.acw_cap_seconds) as capped_at
+        lower(within.stretch) + make_interval(secs => limits.acw_cap_seconds) as capped_at
     from within
     cross join site
+    inner join limits
+        on {{ local_date('lower(within.stretch)', 'site') }} between limits.valid_from and limits.valid_to
     left join paused_wholly
         on
             within.agent_key = paused_wholly.agent_key

@@ -32,7 +32,7 @@ sources as (
 
 queues as (
 
-    select * from {{ ref('stg_cfg__queue') }}
+    select * from {{ ref('stg_cfg__queue_version') }}
 
 ),
 
@@ -168,7 +168,10 @@ cross join site
 inner join parameters
     on timed.business_date between parameters.valid_from and parameters.valid_to
 left join queues
-    on timed.source_id = queues.source_id and timed.queue_account = queues.account
+    on
+        timed.source_id = queues.source_id
+        and timed.queue_account = queues.account
+        and timed.business_date between queues.valid_from and queues.valid_to
 left join segments
     on timed.conversation_key = segments.conversation_key
 left join issue_classes

@@ -15,7 +15,7 @@ sources as (
 
 queues as (
 
-    select * from {{ ref('stg_cfg__queue') }}
+    select * from {{ ref('stg_cfg__queue_version') }}
 
 ),
 
@@ -44,4 +44,7 @@ cross join site
 left join sources
     on samples.queue_source_id = sources.source_id
 left join queues
-    on samples.queue_source_id = queues.source_id and samples.queue_account = queues.account
+    on
+        samples.queue_source_id = queues.source_id
+        and samples.queue_account = queues.account
+        and {{ local_date('samples.sampled_at', 'site') }} between queues.valid_from and queues.valid_to

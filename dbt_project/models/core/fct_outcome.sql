@@ -51,6 +51,12 @@ tickets as (
 
 ),
 
+coding as (
+
+    select * from {{ ref('int_outcome_coding') }}
+
+),
+
 labels as (
 
     select
@@ -112,6 +118,7 @@ select
     end as is_repeated,
     conversations.issue_class,
     tickets.close_code as ticket_close_code,
+    coalesce(credits.business_date >= coding.coded_from, false) as is_coding_expected,
     coalesce(labels.is_cancellation_request, false) as is_cancellation_request,
     coalesce(labels.is_cancellation_request and labels.is_cancellation_saved, false)
     and not coalesce(follow_ups.is_cancelled_again, false) as is_cancellation_saved,
@@ -133,5 +140,7 @@ left join callbacks
     on conversations.conversation_key = callbacks.conversation_key
 left join tickets
     on conversations.conversation_key = tickets.conversation_key
+left join coding
+    on conversations.source_id = coding.source_id and credits.team_key = coding.team_key
 left join labels
     on conversations.conversation_key = labels.conversation_key

@@ -4,6 +4,12 @@ with reviews as (
 
 ),
 
+scores as (
+
+    select * from {{ ref('int_qa_score') }}
+
+),
+
 teams as (
 
     select * from {{ ref('int_agent_team') }}
@@ -86,13 +92,29 @@ replacements as (
 dated as (
 
     select
-        reviews.*,
+        reviews.source_id,
+        reviews.review_id,
+        reviews.agent_key,
+        reviews.reviewer_key,
+        reviews.conversation_key,
+        reviews.contact_at,
+        reviews.reviewed_at,
+        reviews.form_version,
+        reviews.is_blind,
+        reviews.playback_seconds,
+        reviews.recording_seconds,
+        -- The definition is a sum over items; what somebody typed stands in where they were not all delivered.
+        coalesce(scores.is_complete, false) as is_by_items,
+        case when scores.is_complete then scores.item_score else reviews.score end as score,
+        reviews.is_fatal or coalesce(scores.is_fatal, false) as is_fatal,
         replacements.review_id is not null as is_replacement,
         {{ local_date('coalesce(replacements.disputed_at, reviews.reviewed_at)', 'site') }} as business_date,
         {{ local_date('reviews.reviewed_at', 'site') }} as review_date,
         {{ local_date('reviews.contact_at', 'site') }} as contact_date
     from reviews
     cross join site
+    left join scores
+        on reviews.source_id = scores.source_id and reviews.review_id = scores.review_id
     left join replacements
         on
             reviews.source_id = replacements.source_id
@@ -183,6 +205,7 @@ select
     ruled.is_blind and not ruled.is_replacement as is_blind,
     ruled.is_fatal,
     case when ruled.is_fatal then 0 else ruled.score end as review_score,
+    case when ruled.is_by_items then 'items' else 'form' end as score_basis,
     ruled.exclusion_rule,
     ruled.defects,
     -- A blind second opinion measures the reviewers, not the agent.

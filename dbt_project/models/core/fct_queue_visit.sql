@@ -17,7 +17,7 @@ sources as (
 
 queues as (
 
-    select * from {{ ref('stg_cfg__queue') }}
+    select * from {{ ref('stg_cfg__queue_version') }}
 
 ),
 
@@ -61,13 +61,17 @@ select
     visits.wait_seconds,
     visits.is_short_abandon,
     queues.service_level_seconds,
-    -- Of abandonments only those within the promised time are counted differently from system to system.
-    visits.outcome = 'answered'
-    or (
-        visits.outcome = 'abandoned'
-        and not visits.is_short_abandon
-        and not coalesce(
-            visits.sl_abandon_mode = 'ignore' and visits.wait_seconds <= queues.service_level_seconds, false
+    -- Where nothing was promised nothing is due. Of abandonments only those within the promised time are counted
+    -- differently from system to system.
+    queues.service_level_seconds is not null
+    and (
+        visits.outcome = 'answered'
+        or (
+            visits.outcome = 'abandoned'
+            and not visits.is_short_abandon
+            and not coalesce(
+                visits.sl_abandon_mode = 'ignore' and visits.wait_seconds <= queues.service_level_seconds, false
+            )
         )
     ) as is_service_level_due,
     coalesce(
@@ -84,4 +88,7 @@ from dated as visits
 inner join sources
     on visits.source_id = sources.source_id
 left join queues
-    on visits.source_id = queues.source_id and visits.queue_account = queues.account
+    on
+        visits.source_id = queues.source_id
+        and visits.queue_account = queues.account
+        and visits.business_date between queues.valid_from and queues.valid_to

@@ -14,7 +14,7 @@ signals as (
 
 instruments as (
 
-    select * from {{ ref('stg_cfg__instrument') }}
+    select * from {{ ref('stg_cfg__instrument_version') }}
 
 ),
 
@@ -63,11 +63,20 @@ site as (
 defaults as (
 
     select
-        (body #>> '{rating, window_h}')::numeric as window_hours,
         (body #>> '{rating, max_per_customer_agent}')::integer as most_per_customer_and_agent,
         (body #>> '{rating, min_seconds}')::numeric as least_seconds,
         (body #>> '{rating, fast_share_exclude}')::numeric as most_fast_share
     from ({{ current_config('defaults') }}) as current_defaults
+
+),
+
+windows as (
+
+    select
+        valid_from,
+        valid_to,
+        (body #>> '{rating, window_h}')::double precision * interval '1 hour' as rating_window
+    from ({{ config_versions('defaults') }}) as defaults_versions
 
 ),
 
@@ -106,73 +115,92 @@ keyed as (
 
 ),
 
+-- A rating has the date of its conversation; without one, that of the answer.
+dated as (
+
+    select
+        keyed.*,
+        conversations.conversation_key is not null as is_known,
+        conversations.channel,
+        conversations.ended_at,
+        credits.agent_key as credited_agent_key,
+        credits.team_key,
+        coalesce(conversations.customer_key, keyed.customer_key) as person_key,
+        coalesce(credits.business_date, conversations.business_date) as conversation_date,
+        {{ local_date('keyed.answered_at', 'site') }} as answer_date
+    from keyed
+    cross join site
+    left join conversations
+        on keyed.conversation_key = conversations.conversation_key
+    left join credits
+        on keyed.conversation_key = credits.conversation_key
+
+),
+
 linked as (
 
     select
-        keyed.rating_key,
-        keyed.conversation_key,
+        dated.rating_key,
+        dated.conversation_key,
         instruments.instrument_key,
         instruments.kind as instrument_kind,
-        conversations.channel,
-        coalesce(credits.agent_key, case when keyed.conversation_id is null then keyed.agent_key end) as agent_key,
-        credits.team_key,
-        coalesce(conversations.customer_key, keyed.customer_key) as customer_key,
-        keyed.rating_value,
-        keyed.last_value,
-        keyed.is_raised,
-        keyed.answer_seconds,
-        keyed.begging_excerpt,
-        keyed.is_straight_lined,
-        coalesce(keyed.answer_seconds < defaults.least_seconds, false) or keyed.is_before_last_message as is_fast,
+        dated.channel,
+        coalesce(
+            dated.credited_agent_key, case when dated.conversation_id is null then dated.agent_key end
+        ) as agent_key,
+        dated.team_key,
+        dated.person_key as customer_key,
+        dated.rating_value,
+        dated.last_value,
+        dated.is_raised,
+        dated.answer_seconds,
+        dated.begging_excerpt,
+        dated.is_straight_lined,
+        coalesce(dated.answer_seconds < defaults.least_seconds, false) or dated.is_before_last_message as is_fast,
         defaults.most_fast_share,
-        keyed.reason_code,
-        keyed.answered_at,
+        dated.reason_code,
+        dated.answered_at,
         case
             -- Whether customers would recommend us is asked about us, not about one conversation.
-            when instruments.kind = 'nps' then {{ local_date('keyed.answered_at', 'site') }}
-            when keyed.conversation_id is null then {{ local_date('keyed.answered_at', 'site') }}
-            else coalesce(credits.business_date, conversations.business_date)
+            when instruments.kind = 'nps' or dated.conversation_id is null then dated.answer_date
+            else dated.conversation_date
         end as business_date,
-        instruments.top_box @> to_jsonb(keyed.rating_value) as is_top_box,
-        keyed.rating_value = case instruments.best
+        instruments.top_box @> to_jsonb(dated.rating_value) as is_top_box,
+        dated.rating_value = case instruments.best
             when 'high' then instruments.scale_maximum
             else instruments.scale_minimum
         end as is_maximum,
         -- 0 is the worst end of the scale and 1 the best, whichever of them has the higher number.
         case instruments.best
-            when 'high' then keyed.rating_value - instruments.scale_minimum
-            else instruments.scale_maximum - keyed.rating_value
+            when 'high' then dated.rating_value - instruments.scale_minimum
+            else instruments.scale_maximum - dated.rating_value
         end as steps_above_worst,
         instruments.scale_maximum - instruments.scale_minimum as scale_steps,
-        instruments.product_reasons @> to_jsonb(keyed.reason_code) as is_product_reason,
+        instruments.product_reasons @> to_jsonb(dated.reason_code) as is_product_reason,
         instruments.kind <> 'nps'
-        and credits.agent_key is null
-        and (keyed.conversation_id is not null or keyed.agent_key is null) as is_unserved,
+        and dated.credited_agent_key is null
+        and (dated.conversation_id is not null or dated.agent_key is null) as is_unserved,
         instruments.kind <> 'nps'
-        and keyed.conversation_id is not null
-        and (
-            conversations.conversation_key is null
-            or coalesce(
-                keyed.answered_at
-                > conversations.ended_at + make_interval(hours => defaults.window_hours::integer),
-                false
-            )
-        ) as is_outside,
+        and dated.conversation_id is not null
+        and (not dated.is_known or coalesce(dated.answered_at > dated.ended_at + windows.rating_window, false))
+            as is_outside,
         staff.staff_key is not null as is_staff,
         disputed.row_key is not null as is_disputed
-    from keyed
+    from dated
     inner join instruments
-        on keyed.source_id = instruments.source_id and keyed.instrument_account = instruments.account
-    cross join site
+        on
+            dated.source_id = instruments.source_id
+            and dated.instrument_account = instruments.account
+            and coalesce(
+                case when instruments.kind <> 'nps' then dated.conversation_date end, dated.answer_date, 'infinity'
+            ) between instruments.valid_from and instruments.valid_to
     cross join defaults
-    left join conversations
-        on keyed.conversation_key = conversations.conversation_key
-    left join credits
-        on keyed.conversation_key = credits.conversation_key
+    left join windows
+        on dated.conversation_date between windows.valid_from and windows.valid_to
     left join staff
-        on coalesce(conversations.customer_key, keyed.customer_key) = staff.staff_key
+        on dated.person_key = staff.staff_key
     left join disputed
-        on keyed.rating_key = disputed.row_key
+        on dated.rating_key = disputed.row_key
 
 ),
 

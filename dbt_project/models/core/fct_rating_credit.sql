@@ -131,6 +131,8 @@ select
     ratings.is_bottom_box,
     ratings.exclusion_rule,
     ratings.is_valid_for_score,
+    -- What speaks against the collection and not against one row (reliability.md 3.2), whatever else keeps it out.
+    ratings.is_fast_excluded or ratings.rule_ids && array['V3', 'V5', 'V8', 'V10'] as is_distrusted,
     ratings.business_date
 from units
 inner join ratings

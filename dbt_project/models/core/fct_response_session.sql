@@ -27,5 +27,5 @@ select
 from parameters
 inner join turns
     on turns.business_date between parameters.valid_from and parameters.valid_to
-where turns.response_seconds is not null
+where turns.response_seconds is not null and turns.is_goodbye is not true
 group by turns.conversation_key, turns.segment_number, turns.agent_key, turns.channel, turns.business_date

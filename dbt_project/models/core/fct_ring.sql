@@ -17,7 +17,7 @@ sources as (
 
 queues as (
 
-    select * from {{ ref('stg_cfg__queue') }}
+    select * from {{ ref('stg_cfg__queue_version') }}
 
 ),
 
@@ -55,7 +55,10 @@ credited as (
         on rings.source_id = sources.source_id
     cross join site
     left join queues
-        on rings.source_id = queues.source_id and rings.queue_account = queues.account
+        on
+            rings.source_id = queues.source_id
+            and rings.queue_account = queues.account
+            and {{ local_date('rings.started_at', 'site') }} between queues.valid_from and queues.valid_to
     left join identities
         on
             rings.source_id = identities.source_id

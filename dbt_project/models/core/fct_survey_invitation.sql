@@ -20,11 +20,26 @@ outcomes as (
 
 ),
 
-group_chats as (
+labels as (
 
     select conversation_key
-    from {{ ref('fct_conversation') }}
-    where is_group
+    from {{ ref('int_contact_label') }}
+    where label = 'survey_blocked'
+
+),
+
+-- A survey rule keeps these from being asked: groups, spam, tests, and whom a cap or another rule spares.
+blocked as (
+
+    select conversations.conversation_key
+    from {{ ref('fct_conversation') }} as conversations
+    left join labels
+        on conversations.conversation_key = labels.conversation_key
+    where
+        conversations.is_group
+        or conversations.is_spam
+        or conversations.is_test
+        or labels.conversation_key is not null
 
 ),
 
@@ -50,7 +65,6 @@ site as (
 
 ),
 
--- Nobody is asked to rate a group chat.
 eligible as (
 
     select
@@ -59,9 +73,9 @@ eligible as (
     from outcomes
     inner join sources
         on outcomes.source_id = sources.source_id
-    left join group_chats
-        on outcomes.conversation_key = group_chats.conversation_key
-    where not sources.has_no_invitations and group_chats.conversation_key is null
+    left join blocked
+        on outcomes.conversation_key = blocked.conversation_key
+    where not sources.has_no_invitations and blocked.conversation_key is null
 
 ),
 

@@ -67,11 +67,12 @@ credited as (
         turns.conversation_key,
         turns.turn_number,
         turns.asked_at,
+        turns.is_goodbye,
         turns.replied_at,
         conversations.channel,
         conversations.team_key as queue_team_key,
         conversations.business_date as conversation_date,
-        conversations.ended_at is not null and not conversations.is_bot_only as is_due,
+        conversations.ended_at is not null and not conversations.is_bot_only and turns.is_goodbye is not true as is_due,
         replied.conversation_key is not null as is_reply_timed,
         replied.business_date,
         turns.segment_number,
@@ -120,6 +121,7 @@ select
         else coalesce(credited.asked_team_key, credited.queue_team_key)
     end as owner_team_key,
     credited.asked_at,
+    credited.is_goodbye,
     credited.clock_start_at,
     credited.replied_at,
     case

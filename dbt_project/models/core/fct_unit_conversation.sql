@@ -32,7 +32,7 @@ slow_turns as (
     from {{ ref('fct_turn') }} as turns
     inner join parameters
         on turns.business_date between parameters.valid_from and parameters.valid_to
-    where turns.response_seconds > parameters.slow_turn_seconds
+    where turns.response_seconds > parameters.slow_turn_seconds and turns.is_goodbye is not true
 
 ),
 

@@ -170,6 +170,8 @@ select
         when assigned_at is not null then 'answered'
         when is_bot_only then 'not_offered'
         when ended_by_customer_at is not null then 'abandoned'
+        -- Who was answered by somebody who did not own it was served, and when is not known.
+        when state != 'open' and first_customer_message_at is not null and first_answer_at is null then 'unserved'
         else 'open'
     end as outcome,
     case

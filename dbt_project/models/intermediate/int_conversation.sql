@@ -101,7 +101,7 @@ chat as (
         chats.customer_key,
         chats.customer_kind,
         chats.started_at,
-        chats.started_at as entered_at,
+        chats.entered_at,
         chats.ended_at,
         chats.closed_by,
         chats.visitor_left_at,

@@ -51,7 +51,9 @@ asked as (
         on outcomes.conversation_key = served.conversation_key
     cross join site
     left join issue_classes
-        on outcomes.issue_class = issue_classes.issue_class
+        on
+            outcomes.issue_class = issue_classes.issue_class
+            and {{ local_date('served.asked_at', 'site') }} between issue_classes.valid_from and issue_classes.valid_to
     cross join
         lateral (
             values

@@ -5,6 +5,7 @@ with tickets as (
 
     select
         contact_source_id || ':' || contact_id as conversation_key,
+        contact_source_id as source_id,
         ticket_id,
         issue_class,
         -- What was closed after the clocks has no code yet.
@@ -24,6 +25,7 @@ with tickets as (
 
 select
     conversation_key,
+    source_id,
     ticket_id,
     issue_class,
     close_code,

@@ -45,6 +45,8 @@ dated as (
 
     select
         chats.*,
+        -- Both: the server's interface does not tell the second, and greatest() leaves out what is unknown.
+        greatest(chats.started_at, chats.pending_at) as entered_at,
         messages.first_customer_message_at,
         messages.first_human_message_at,
         messages.first_answer_at,
@@ -65,6 +67,7 @@ select
     source_id,
     chat_id,
     started_at,
+    entered_at,
     user_id,
     wait_seconds,
     department_id,
@@ -83,11 +86,14 @@ select
         when phone_kind in ('shared', 'withheld', 'internal', 'invalid') then phone_kind
         else 'missing'
     end as customer_kind,
-    first_customer_message_at,
+    case
+        when has_bot and first_customer_message_at < entered_at then entered_at
+        else first_customer_message_at
+    end as first_customer_message_at,
     first_human_message_at,
     first_answer_at,
     has_bot,
-    has_bot and user_id = 0 as is_bot_only,
+    has_bot and user_id = 0 and entered_at = started_at as is_bot_only,
     case when has_bot then bot_message_count else 0 end as bot_message_count,
     has_bot and first_customer_message_at is not null as has_bot_question
 from dated

@@ -76,7 +76,7 @@ owners as (
             first_human.user_id,
             actors.user_id
         ) as user_id,
-        chats.started_at + make_interval(secs => chats.wait_seconds) as assigned_at,
+        chats.entered_at + make_interval(secs => chats.wait_seconds) as assigned_at,
         'accept' as assigned_by
     from chats
     left join transfers
@@ -115,7 +115,7 @@ select
     owners.assigned_by,
     coalesce(transfers.sent_at, chats.ended_at) as ended_at,
     transfers.message_id is not null as is_transfer,
-    chats.started_at as conversation_started_at
+    chats.entered_at
 from owners
 inner join chats
     on owners.source_id = chats.source_id and owners.chat_id = chats.chat_id

@@ -8,7 +8,8 @@ with visits as (
 
 chats as (
 
-    select * from {{ ref('stg_live_helper_chat__chat') }}
+    select * from {{ ref('int_live_helper_chat__chat') }}
+    where not is_bot_only
 
 ),
 
@@ -17,8 +18,7 @@ conversations as (
     select
         source_id,
         conversation_id,
-        queue_account,
-        is_bot_only
+        queue_account
     from {{ ref('int_conversation') }}
 
 ),
@@ -46,20 +46,20 @@ select
     chats.chat_id::text as conversation_id,
     conversations.queue_account,
     1 as visit_number,
-    chats.started_at as entered_at,
+    chats.entered_at,
     case
         when chats.user_id > 0 then 'answered'
-        when chats.visitor_closed_at is not null then 'abandoned'
+        when chats.visitor_left_at is not null then 'abandoned'
+        when chats.ended_at is not null then 'unserved'
         else 'open'
     end as outcome,
     case
         when chats.user_id > 0 then chats.wait_seconds
-        else extract(epoch from chats.visitor_closed_at - chats.started_at)::bigint
+        else extract(epoch from chats.visitor_left_at - chats.entered_at)::bigint
     end as wait_seconds
 from chats
 inner join conversations
     on chats.source_id = conversations.source_id and chats.chat_id::text = conversations.conversation_id
-where not conversations.is_bot_only
 
 union all
 

@@ -3,17 +3,19 @@
 with ratings as (
 
     select
-        *,
-        source_id || ':' || rating_id as rating_key,
+        ratings.*,
+        ratings.source_id || ':' || ratings.rating_id as rating_key,
         -- What was asked in another system says nothing about how it was asked in this one.
-        coalesce(contact_source_id, source_id) = source_id as is_of_own_source
-    from {{ ref('int_rating') }}
+        coalesce(ratings.contact_source_id, ratings.source_id) = ratings.source_id as is_of_own_source,
+        coalesce({{ local_date('ratings.answered_at', 'site') }}, 'infinity') as answer_date
+    from {{ ref('int_rating') }} as ratings
+    cross join {{ ref('stg_cfg__site') }} as site
 
 ),
 
 instruments as (
 
-    select * from {{ ref('stg_cfg__instrument') }}
+    select * from {{ ref('stg_cfg__instrument_version') }}
 
 ),
 
@@ -166,7 +168,10 @@ raised as (
     inner join first_answers
         on ratings.source_id = first_answers.source_id and ratings.rating_id = first_answers.rating_id
     inner join instruments
-        on ratings.source_id = instruments.source_id and ratings.instrument_account = instruments.account
+        on
+            ratings.source_id = instruments.source_id
+            and ratings.instrument_account = instruments.account
+            and ratings.answer_date between instruments.valid_from and instruments.valid_to
     cross join defaults
     where
         case instruments.best
@@ -202,7 +207,10 @@ responses as (
         ratings.answered_at
     from ratings
     inner join instruments
-        on ratings.source_id = instruments.source_id and ratings.instrument_account = instruments.account
+        on
+            ratings.source_id = instruments.source_id
+            and ratings.instrument_account = instruments.account
+            and ratings.answer_date between instruments.valid_from and instruments.valid_to
     cross join defaults
     where ratings.conversation_id is not null and ratings.answered_at is not null
     group by ratings.source_id, ratings.conversation_id, ratings.answered_at, defaults.straight_line_items

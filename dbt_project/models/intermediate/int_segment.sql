@@ -32,7 +32,7 @@ chat_segments as (
         is_transfer,
         -- Only the last closing is kept, so a second episode cannot be seen.
         1 as episode_number,
-        conversation_started_at as entered_at
+        entered_at
     from {{ ref('int_live_helper_chat__segment') }}
 
     union all

@@ -74,14 +74,14 @@ held as (
 published as (
 
     select
-        employee_number,
+        agent_key as employee_number,
         shift_date,
         start_time,
         end_time,
         coalesce(break_seconds, 0) as break_seconds,
-        coalesce(is_rest_day, false) as is_rest_day,
-        row_number() over (partition by employee_number, shift_date order by source_id) as day_rank
-    from {{ ref('stg_tabular__roster') }}
+        coalesce(is_rest_day, false) as is_rest_day
+    from {{ ref('int_roster') }}
+    where not is_withdrawn
 
 ),
 
@@ -167,7 +167,7 @@ shifts as (
         break_seconds,
         'published' as basis
     from published
-    where not is_rest_day and day_rank = 1
+    where not is_rest_day
 
 ),
 

@@ -30,8 +30,10 @@ queues as (
 
     select
         queue_key,
-        team_key
-    from {{ ref('stg_cfg__queue') }}
+        team_key,
+        valid_from,
+        valid_to
+    from {{ ref('stg_cfg__queue_version') }}
 
 ),
 
@@ -89,7 +91,7 @@ units as (
         days.business_date
     from days
     inner join queues
-        on days.unit_key = queues.team_key
+        on days.unit_key = queues.team_key and days.business_date between queues.valid_from and queues.valid_to
     where days.unit_kind = 'team'
 
 )

@@ -12,6 +12,7 @@ credited as (
     select
         rows.agent_key as agent_unit,
         rows.team_key as team_unit,
+        rows.site_key as site_unit,
         'none' as channel,
         rows.business_date as business_date,
         case when is_participation then 1 end as group_chat_days
@@ -25,12 +26,12 @@ pooled as (
         case
             when grouping(agent_unit) = 0 then 'agent'
             when grouping(team_unit) = 0 then 'team'
-            else 'site'
+            when grouping(site_unit) = 0 then 'site'
         end as unit_kind,
         coalesce(
             agent_unit,
             team_unit,
-            case when grouping(agent_unit) = 1 and grouping(team_unit) = 1 then 'site' end
+            site_unit
         ) as unit_key,
         channel,
         business_date,
@@ -39,7 +40,7 @@ pooled as (
     group by grouping sets (
         (agent_unit, channel, business_date),
         (team_unit, channel, business_date),
-        (channel, business_date)
+        (site_unit, channel, business_date)
     )
 
 )

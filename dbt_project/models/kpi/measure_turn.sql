@@ -14,8 +14,8 @@ credited as (
         rows.team_key as team_unit,
         rows.channel as channel,
         rows.business_date as business_date,
-        case when response_seconds is not null and parameters.art_mode is distinct from 'session_mean' then 1 end as turns_answered,
-        case when parameters.art_mode is distinct from 'session_mean' then response_seconds end as turn_response_seconds
+        case when response_seconds is not null and is_goodbye is not true and parameters.art_mode is distinct from 'session_mean' then 1 end as turns_answered,
+        case when is_goodbye is not true and parameters.art_mode is distinct from 'session_mean' then response_seconds end as turn_response_seconds
     from rows
     inner join {{ ref('stg_cfg__parameter_range') }} as parameters
         on rows.business_date between parameters.valid_from and parameters.valid_to

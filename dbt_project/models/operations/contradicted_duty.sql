@@ -153,7 +153,8 @@ closers as (
 
 ),
 
--- Somebody without any shift in the weeks around has no known roster, so nobody can say that they were off duty.
+-- Somebody without any shift in the weeks around has no known roster, so nobody can say that they were off duty. A day
+-- of approved leave is no duty, half a day is.
 rostered as (
 
     select
@@ -163,7 +164,9 @@ rostered as (
         closers.agent_key,
         closers.local_date,
         bool_or(
-            closers.closed_at between shifts.shift_start - site.shift_margin and shifts.shift_end + site.shift_margin
+            not shifts.is_on_leave
+            and closers.closed_at
+            between shifts.shift_start - site.shift_margin and shifts.shift_end + site.shift_margin
         ) as is_on_duty
     from closers
     cross join site
@@ -184,7 +187,7 @@ off_duty as (
         rostered.local_date as business_date,
         'closed ' || rostered.source_id || ':' || rostered.conversation_id || ' at '
         || to_char(rostered.closed_at at time zone site.time_zone, 'HH24:MI') as left_side,
-        'outside every shift' as right_side
+        'outside every shift, or on leave' as right_side
     from rostered
     cross join site
     where not rostered.is_on_duty

@@ -13,7 +13,7 @@ call_records as (
 
 instruments as (
 
-    select * from {{ ref('stg_cfg__instrument') }}
+    select * from {{ ref('stg_cfg__instrument_version') }}
 
 ),
 
@@ -26,6 +26,22 @@ credits as (
 reviews as (
 
     select * from {{ ref('int_qa_review') }}
+
+),
+
+item_scores as (
+
+    select * from {{ ref('int_qa_score') }}
+
+),
+
+tolerances as (
+
+    select
+        valid_from,
+        valid_to,
+        (body #>> '{review, score_tolerance}')::numeric as points
+    from ({{ config_versions('defaults') }}) as defaults_versions
 
 ),
 
@@ -80,10 +96,13 @@ placed as (
             order by held.answered_at desc nulls last, held.rating_value asc
         ) as answer_rank
     from held
+    cross join site
     inner join instruments
         on
             held.instrument_source_id = instruments.source_id
             and held.instrument_account = instruments.account
+            and coalesce({{ local_date('held.answered_at', 'site') }}, 'infinity')
+            between instruments.valid_from and instruments.valid_to
 
 ),
 
@@ -137,9 +156,33 @@ review_pairs as (
 
 ),
 
+item_pairs as (
+
+    select
+        'qa_score_differs_from_items' as rule_id,
+        reviews.agent_key,
+        {{ local_date('reviews.reviewed_at', 'site') }} as business_date,
+        'form: ' || reviews.score || case when reviews.is_fatal then ', fatal' else '' end
+        || ' for ' || reviews.conversation_key as left_side,
+        'items: ' || coalesce(round(item_scores.item_score, 2)::text, 'no score')
+        || case when item_scores.is_fatal then ', fatal' else '' end as right_side
+    from reviews
+    cross join site
+    inner join item_scores
+        on reviews.source_id = item_scores.source_id and reviews.review_id = item_scores.review_id
+    inner join tolerances
+        on {{ local_date('reviews.reviewed_at', 'site') }} between tolerances.valid_from and tolerances.valid_to
+    where
+        abs(reviews.score - item_scores.item_score) > tolerances.points
+        or (item_scores.is_fatal and not reviews.is_fatal)
+
+),
+
 final as (
 
     select * from survey_pairs
+    union all
+    select * from item_pairs
     union all
     select * from review_pairs
 

@@ -28,6 +28,12 @@ visits as (
 
 ),
 
+rosters as (
+
+    select * from {{ ref('int_roster') }}
+
+),
+
 site as (
 
     select * from {{ ref('stg_cfg__site') }}
@@ -140,6 +146,33 @@ open_visits as (
 
 ),
 
+unmapped_queues as (
+
+    select
+        'unmapped_queue' as rule_id,
+        null::text as agent_key,
+        visits.business_date,
+        visits.queue_key as left_side,
+        count(*) || ' visits' as right_side
+    from visits
+    where visits.queue_key like 'unmapped:%'
+    group by visits.business_date, visits.queue_key
+
+),
+
+rewritten as (
+
+    select
+        'roster_changed_afterwards' as rule_id,
+        rosters.agent_key,
+        rosters.shift_date as business_date,
+        'counted: ' || rosters.plan as left_side,
+        'roster now: ' || rosters.later_plan as right_side
+    from rosters
+    where rosters.plan <> rosters.later_plan
+
+),
+
 found as (
 
     select * from forgotten
@@ -155,6 +188,10 @@ found as (
     select * from unknown_states
     union all
     select * from open_visits
+    union all
+    select * from unmapped_queues
+    union all
+    select * from rewritten
     union all
     select
         rule_id,

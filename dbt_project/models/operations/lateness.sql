@@ -36,6 +36,20 @@ entities as (
 
 ),
 
+look_backs as (
+
+    select
+        sources.source_id,
+        entities.entity,
+        coalesce(
+            make_interval(mins => (sources.look_back_minutes_of ->> entities.entity)::integer), sources.look_back
+        ) as look_back
+    from sources
+    inner join entities
+        on sources.system = entities.system and sources.entities ? entities.entity
+
+),
+
 records as (
 
     select * from {{ ref('source_record') }}
@@ -136,11 +150,11 @@ measured as (
         percentile_cont(0.9) within group (order by timed.late_seconds) as p90_late_seconds,
         max(timed.late_seconds) as longest_late_seconds,
         count(*) filter (
-            where reads.is_windowed and timed.late_seconds > extract(epoch from sources.look_back)
+            where reads.is_windowed and timed.late_seconds > extract(epoch from look_backs.look_back)
         ) as beyond_count
     from timed
-    inner join sources
-        on timed.source_id = sources.source_id
+    inner join look_backs
+        on timed.source_id = look_backs.source_id and timed.entity = look_backs.entity
     inner join reads
         on timed.source_id = reads.source_id and timed.entity = reads.entity
     group by timed.source_id, timed.entity
@@ -148,10 +162,10 @@ measured as (
 )
 
 select
-    sources.source_id::text as source_id,
-    entities.entity::text as entity,
+    look_backs.source_id::text as source_id,
+    look_backs.entity::text as entity,
     coalesce(reads.is_windowed, false) as is_windowed,
-    case when reads.is_windowed then extract(epoch from sources.look_back) end::bigint as look_back_seconds,
+    case when reads.is_windowed then extract(epoch from look_backs.look_back) end::bigint as look_back_seconds,
     coalesce(reads.read_count, 0)::bigint as read_count,
     coalesce(history.history_count, 0)::bigint as history_count,
     coalesce(measured.later_count, 0)::bigint as later_count,
@@ -164,12 +178,10 @@ select
     measured.longest_late_seconds::bigint as longest_late_seconds,
     measured.beyond_count::bigint as beyond_count,
     measured.beyond_count > 0 as is_exceeded
-from sources
-inner join entities
-    on sources.system = entities.system and sources.entities ? entities.entity
+from look_backs
 left join reads
-    on sources.source_id = reads.source_id and entities.entity = reads.entity
+    on look_backs.source_id = reads.source_id and look_backs.entity = reads.entity
 left join history
-    on sources.source_id = history.source_id and entities.entity = history.entity
+    on look_backs.source_id = history.source_id and look_backs.entity = history.entity
 left join measured
-    on sources.source_id = measured.source_id and entities.entity = measured.entity
+    on look_backs.source_id = measured.source_id and look_backs.entity = measured.entity

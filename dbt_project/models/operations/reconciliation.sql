@@ -174,7 +174,7 @@ closed_chats as (
         chats.last_user_message_at,
         chats.wait_seconds,
         chats.first_response_seconds,
-        chats.started_at + make_interval(secs => chats.wait_seconds) as accepted_at,
+        greatest(chats.started_at, chats.pending_at) + make_interval(secs => chats.wait_seconds) as accepted_at,
         {{ local_date('chats.started_at', 'site') }} as business_date
     from {{ ref('stg_live_helper_chat__chat') }} as chats
     cross join site

@@ -52,7 +52,7 @@ counts as (
             where
                 exists (
                     select 1
-                    from {{ ref('stg_cfg__instrument') }} as instruments
+                    from {{ ref('stg_cfg__instrument_version') }} as instruments
                     where
                         instruments.source_id = ratings.source_id
                         and instruments.account = ratings.instrument_account

@@ -1,4 +1,4 @@
--- A wrap-up state counts at most the site's cap and says so; every other state counts in full.
+-- A wrap-up state counts at most the site's cap of its day and says so; every other state counts in full.
 with states as (
 
     select * from {{ ref('fct_agent_state') }}
@@ -7,7 +7,17 @@ with states as (
 
 site as (
 
-    select acw_cap_seconds from {{ ref('stg_cfg__site') }}
+    select * from {{ ref('stg_cfg__site') }}
+
+),
+
+limits as (
+
+    select
+        valid_from,
+        valid_to,
+        acw_cap_seconds
+    from {{ ref('stg_cfg__site_version') }}
 
 )
 
@@ -18,8 +28,10 @@ select
     states.capped_seconds
 from states
 cross join site
+inner join limits
+    on {{ local_date('states.started_at', 'site') }} between limits.valid_from and limits.valid_to
 where
     (states.ended_at is null) <> (states.capped_seconds is null)
-    or (states.state = 'acw' and states.capped_seconds > site.acw_cap_seconds)
+    or (states.state = 'acw' and states.capped_seconds > limits.acw_cap_seconds)
     or (states.state <> 'acw' and states.capped_seconds <> states.state_seconds)
     or states.is_capped <> coalesce(states.capped_seconds < states.state_seconds, false)

@@ -9,7 +9,7 @@ with visits as (
         count(*) filter (where outcome = 'open') as open_visits,
         count(*) filter (where is_short_abandon) as short_abandons,
         count(*) filter (
-            where outcome in ('timed_out', 'left_empty', 'exit_key', 'withdrawn', 'failed')
+            where outcome in ('timed_out', 'left_empty', 'exit_key', 'withdrawn', 'failed', 'unserved')
         ) as ended_otherwise
     from {{ ref('fct_queue_visit') }}
     group by queue_key, channel, business_date

@@ -58,6 +58,8 @@ where
         or (
             measures.has_own_site
             and sums.of_agents is not null
+            -- One late answer by each of two agents is a conversation with several: the site's, and neither of theirs.
+            and sums.measure_id <> 'slow_conversations'
             and not (sums.of_agents >= sums.of_teams and sums.of_teams >= sums.of_site)
         )
     )

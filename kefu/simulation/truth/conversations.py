@@ -243,7 +243,7 @@ def _wrap_up(facts: Facts) -> Iterator[Entry]:
 
 
 class Stay(NamedTuple):
-    """One stay in a queue that has come to an end, short abandons left out."""
+    """One stay in a queue that has come to an end; neither answered nor abandoned: nobody took it and nobody left."""
 
     channel: str
     queue: str
@@ -266,9 +266,10 @@ def _stays(facts: Facts) -> Iterator[Stay]:
         )
     for chat in facts.chats:
         until = chat.left if chat.accepted is None else chat.accepted
-        if until is not None:
-            is_answered = chat.accepted is not None
-            yield Stay("chat", chat.queue, chat.waits_from, is_answered, not is_answered, until - chat.waits_from)
+        if not chat.is_bot_only and (until is not None or chat.ended is not None):
+            is_answered, is_left = chat.accepted is not None, chat.accepted is None and chat.left is not None
+            waited = 0 if until is None else until - chat.waits_from
+            yield Stay("chat", chat.queue, chat.waits_from, is_answered, is_left, waited)
 
 
 def _per_stay(facts: Facts, stay: Stay, numerator: int) -> Entry:
@@ -397,6 +398,8 @@ def accept_delay(facts: Facts) -> Iterator[Entry]:
 class Turn(NamedTuple):
     """A run of customer messages up to the next human one; `reply` is None when the chat was closed before.
 
+    Runs of mere thanks are none.
+
     The clock starts at the first of them, not before the assignment of the segment that the reply stands in: `seconds`
     are on-duty seconds of who replied, `elapsed` all of them. These, `units` and `day` are None for a reply in a
     segment that has not ended.
@@ -411,18 +414,18 @@ class Turn(NamedTuple):
     day: dt.date | None
 
 
-def _runs(chat: Chat) -> Iterator[tuple[Message, Message | None]]:
-    """First message of every turn, with the reply; a closing ends a turn."""
-    asked: Message | None = None
+def _runs(chat: Chat) -> Iterator[tuple[list[Message], Message | None]]:
+    """The customer's messages of every run, with the reply; a closing ends a run."""
+    run: list[Message] = []
     for place, message in enumerate([*chat.messages, None]):
-        if asked and (message is None or place in chat.closings):
-            yield asked, None
-            asked = None
+        if run and (message is None or place in chat.closings):
+            yield run, None
+            run = []
         if message and message.agent is None:
-            asked = asked or message
-        elif message and asked:
-            yield asked, message
-            asked = None
+            run.append(message)
+        elif message and run:
+            yield run, message
+            run = []
 
 
 @lru_cache(maxsize=1)
@@ -430,8 +433,10 @@ def _turns(facts: Facts) -> list[Turn]:
     segments = {(segment.conversation, segment.place): segment for segment in facts.segments}
     turns = []
     for chat in facts.chats:
-        for asked, reply in _runs(chat):
-            seconds, elapsed, units, day = None, None, None, None
+        for run, reply in _runs(chat):
+            if all(message.is_goodbye for message in run):
+                continue
+            asked, seconds, elapsed, units, day = run[0], None, None, None, None
             if reply and reply.agent and (segment := segments.get((chat.key, reply.place))):
                 start = max(asked.at, segment.start)
                 seconds, elapsed = facts.on_duty_seconds(reply.agent, start, reply.at), max(0, reply.at - start)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kefu.simulation.configuration import SOURCES
+from kefu.simulation.operation import PHRASES
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.staff import staff_email, staff_phone
 from kefu.simulation.world import World
@@ -34,6 +35,8 @@ STALE_CLOSE_SECONDS = 7 * 86400
 
 # Both chat systems are one channel.
 CHANNEL = {"voice": "voice", "chat": "chat", "desk": "chat"}
+
+_GOODBYES = {text for phrases in PHRASES.values() for text in phrases.visitor_thanks}
 
 Unit = tuple[str, str]
 Number = int | Fraction
@@ -87,11 +90,15 @@ class Shift(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One message of a visitor (agent is None) or an agent; `place` counts the owners and episodes before it."""
+    """One message of a visitor (agent is None) or an agent; `place` counts the owners and episodes before it.
+
+    `is_goodbye` says that it was written as thanks and nothing else.
+    """
 
     at: int
     agent: str | None
     place: int
+    is_goodbye: bool
 
 
 class Part(NamedTuple):
@@ -327,7 +334,8 @@ class Facts:
                     closed = message["sent_at"]
                 elif message["author"] in ("visitor", "agent"):
                     agent = message["agent_key"] if message["author"] == "agent" else None
-                    messages.append(Message(message["sent_at"], agent, place))
+                    is_goodbye = agent is None and message["text"] in _GOODBYES
+                    messages.append(Message(message["sent_at"], agent, place, is_goodbye))
             ended = row["closed_at"]
             if ended is None:
                 events = [message["sent_at"] for message in said[row["chat_id"]]]

@@ -28,6 +28,8 @@ WORST_VALUES, BEST_VALUES = (1, 2), (4, 5)
 
 _DAY = dt.timedelta(days=1)
 Row = dict[str, Any]
+# Channel, whether of the second system of it, and team.
+Coder = tuple[str, bool, str | None]
 
 
 # --- how conversations ended -----------------------------------------------------------------------------------------
@@ -95,36 +97,56 @@ def repeat_contact_rate(facts: Facts) -> Iterator[Entry]:
         yield entry._replace(numerator=1 - entry.numerator)
 
 
-def _coded(facts: Facts) -> Iterator[tuple[Outcome, bool]]:
-    """Yields outcomes whose latest ticket was closed as solved or unsolved, not after now, and which of both."""
+def _coded(facts: Facts) -> Iterator[tuple[Outcome, bool | None]]:
+    """Yields outcomes of who codes them, and whether they were coded as solved; None when they were not coded.
+
+    The latest ticket says it, unless it was closed after now. A team codes the outcomes of a system from the day of the
+    first one on that it coded there.
+    """
     latest: dict[str, Row] = {}
     tickets = [row for row in facts.paper("ticket") if row["opened_at"] <= facts.as_of]
     for row in sorted(tickets, key=lambda row: (row["opened_at"], row["ticket_id"])):
         if conversation := facts.contact(row["contact_source_id"], row["contact_id"]):
             latest[conversation] = row
+    desk = {chat.key for chat in facts.chats if chat.is_of_desk}
+    found: list[tuple[Outcome, bool | None, Coder]] = []
+    since: dict[Coder, dt.date] = {}
     for outcome in outcomes(facts):
-        ticket = latest.get(outcome.conversation.key)
-        if not ticket or (ticket["closed_at"] is not None and ticket["closed_at"] > facts.as_of):
-            continue
-        if ticket["close_code"] in ("solved", "unsolved"):
-            yield outcome, ticket["close_code"] == "solved"
+        segment, key = outcome.segment, outcome.conversation.key
+        coder = outcome.conversation.channel, key in desk, facts.team(segment.agent, facts.date(segment.start))
+        ticket = latest.get(key)
+        is_known = ticket is not None and (ticket["closed_at"] is None or ticket["closed_at"] <= facts.as_of)
+        code = ticket["close_code"] if ticket and is_known else None
+        is_solved = code == "solved" if code in ("solved", "unsolved") else None
+        if is_solved is not None:
+            since[coder] = min(segment.day, since.get(coder, segment.day))
+        found.append((outcome, is_solved, coder))
+    for outcome, is_solved, coder in found:
+        if coder in since and outcome.segment.day >= since[coder]:
+            yield outcome, is_solved
 
 
 def resolution_rate(facts: Facts) -> Iterator[Entry]:
-    """Coded as solved / coded as solved or unsolved (TE, CL)."""
+    """Coded as solved / outcomes of who codes them (TE, CL)."""
     for outcome, is_solved in _coded(facts):
-        yield per_segment(facts, outcome.segment, int(is_solved))
+        yield per_segment(facts, outcome.segment, int(is_solved is True))
+
+
+def resolution_coding_rate(facts: Facts) -> Iterator[Entry]:
+    """Coded as solved or unsolved / outcomes of who codes them (TE, CL)."""
+    for outcome, is_solved in _coded(facts):
+        yield per_segment(facts, outcome.segment, int(is_solved is not None))
 
 
 def resolution_in_session_rate(facts: Facts) -> Iterator[Entry]:
-    """Coded as solved, without transfer and reopening / coded as solved or unsolved (TE, CL).
+    """Coded as solved, without transfer and reopening / outcomes of who codes them (TE, CL).
 
     A ticket of the sheet names one contact, so it never has a second conversation.
     """
     transferred = _transferred(facts)
     for (conversation, segment), is_solved in _coded(facts):
         is_first = conversation.key not in transferred and not conversation.reopened_after
-        yield per_segment(facts, segment, int(is_solved and is_first))
+        yield per_segment(facts, segment, int(is_solved is True and is_first))
 
 
 def escalation_rate(facts: Facts) -> Iterator[Entry]:
@@ -272,7 +294,7 @@ def _team_of(facts: Facts, agent: str | None, day: dt.date) -> tuple[Unit, ...]:
 
 
 def survey_offer_rate(facts: Facts) -> Iterator[Entry]:
-    """Invited outcomes / outcomes outside of groups, where invitations are recorded (TE, CL)."""
+    """Invited outcomes / outcomes outside of groups, not blocked by a rule, where invitations are recorded (TE, CL)."""
     invited = {
         facts.conversation_of(row["channel"], row["contact_id"])
         for row in facts.rows("survey")
@@ -284,7 +306,7 @@ def survey_offer_rate(facts: Facts) -> Iterator[Entry]:
         if row["is_group"] or row["channel"] not in RECORDS_INVITATIONS
     }
     for conversation, segment in outcomes(facts):
-        if conversation.key not in silent:
+        if conversation.key not in silent and "survey_blocked" not in facts.labels.get(conversation.key, ()):
             yield per_segment(facts, segment, int(conversation.key in invited))
 
 
@@ -354,10 +376,43 @@ def _marks(facts: Facts) -> Iterator[tuple[dt.date, Row, list[tuple[Row, Row]]]]
         yield day, review, marked[f"R{review['review_id']:06}"]
 
 
+def _weighed(marks: list[tuple[Row, Row]]) -> tuple[Fraction, Fraction]:
+    """Returns the weighted shares of the best marks of some items, and their weights."""
+    weights = [Fraction(str(item["weight"])) for _, item in marks]
+    shares = [Fraction(str(row["mark"])) / Fraction(str(row["most_marks"])) for row, _ in marks]
+    weighted = (share * weight for share, weight in zip(shares, weights, strict=True))
+    return sum(weighted, Fraction(0)), sum(weights, Fraction(0))
+
+
+def _is_fatal(review: Row, marks: list[tuple[Row, Row]]) -> bool:
+    """Whether the form says so, or an item that is critical for anybody has no marks."""
+    return review["is_fatal"] or any(row["mark"] == 0 and item.get("critical") for row, item in marks)
+
+
+def qa_listening_score(facts: Facts) -> Iterator[Entry]:
+    """Points of reviews / reviews (TD, CO).
+
+    A form with a line for every declared item and no other has 100 times their weighted shares, another one what was
+    entered; a fatal one has 0.
+    """
+    declared = {label: item["item_id"] for label, item in qa_items().items()}
+    lines: dict[str, set[str | None]] = defaultdict(set)
+    for row in facts.paper("qa_item"):
+        lines[row["review_id"]].add(declared.get(row["item"]))
+    for day, review, marks in _marks(facts):
+        share, weights = _weighed(marks)
+        score = Fraction(str(review["score"]))
+        if marks and lines[f"R{review['review_id']:06}"] == set(declared.values()):
+            score = 100 * share / weights
+        if _is_fatal(review, marks):
+            score = Fraction(0)
+        yield Entry(facts.units(review["agent_key"], day), "none", day, score, 1, 1)
+
+
 def qa_critical_error_rate(facts: Facts) -> Iterator[Entry]:
     """Reviews with a fatal item / reviews that count (TD, CO)."""
-    for day, review in valid_reviews(facts):
-        yield Entry(facts.units(review["agent_key"], day), "none", day, int(review["is_fatal"]), 1, 1)
+    for day, review, marks in _marks(facts):
+        yield Entry(facts.units(review["agent_key"], day), "none", day, int(_is_fatal(review, marks)), 1, 1)
 
 
 def _group_score(group: str, facts: Facts) -> Iterator[Entry]:
@@ -365,12 +420,7 @@ def _group_score(group: str, facts: Facts) -> Iterator[Entry]:
     for day, review, marks in _marks(facts):
         own = [(row, item) for row, item in marks if item["group"] == group]
         if own:
-            shares = (
-                Fraction(str(row["mark"])) / Fraction(str(row["most_marks"])) * Fraction(str(item["weight"]))
-                for row, item in own
-            )
-            weights = sum((Fraction(str(item["weight"])) for _, item in own), Fraction(0))
-            yield Entry(facts.units(review["agent_key"], day), "none", day, sum(shares, Fraction(0)), weights, 1)
+            yield Entry(facts.units(review["agent_key"], day), "none", day, *_weighed(own), 1)
 
 
 def compliance_violation_rate(facts: Facts) -> Iterator[Entry]:
@@ -431,10 +481,15 @@ def training_completion(facts: Facts) -> Iterator[Entry]:
 
 
 def group_chat_participations(facts: Facts) -> Iterator[Entry]:
-    """Groups in which somebody wrote by hand on a day (TD, CS)."""
-    for row in facts.paper("group_chat_day"):
-        if row["messages_sent"] >= 1:
-            yield Entry(facts.units(row["employee_number"], row["chat_date"]), "none", row["chat_date"], 1, 0, 1)
+    """Groups in which the unit wrote by hand on a day, once however many of it did (TD, CS)."""
+    taken = {
+        (unit, row["group_id"], row["chat_date"])
+        for row in facts.paper("group_chat_day")
+        if row["messages_sent"] >= 1
+        for unit in facts.units(row["employee_number"], row["chat_date"])
+    }
+    for unit, _, day in taken:
+        yield Entry((unit,), "none", day, 1, 0, 1)
 
 
 _PERIODS: tuple[Grain, ...] = ("month",)
@@ -458,6 +513,7 @@ TRUTH: dict[str, Metric] = {
     "repeat_contact_rate": Metric(repeat_contact_rate),
     "resolution_rate": Metric(resolution_rate),
     "resolution_in_session_rate": Metric(resolution_in_session_rate),
+    "resolution_coding_rate": Metric(resolution_coding_rate),
     "escalation_rate": Metric(escalation_rate),
     "retention_save_rate": Metric(retention_save_rate),
     "personalization_rate": Metric(personalization_rate),
@@ -477,6 +533,7 @@ TRUTH: dict[str, Metric] = {
     "social_feedback_negative_rate": Metric(social_feedback_negative_rate),
     "praise_count": Metric(praise_count, "sum"),
     "negative_contact_feedback": Metric(negative_contact_feedback, "sum"),
+    "qa_listening_score": Metric(qa_listening_score),
     "qa_critical_error_rate": Metric(qa_critical_error_rate),
     "etiquette_score": Metric(partial(_group_score, "etiquette"), scale=100),
     "solution_depth_score": Metric(partial(_group_score, "solution_depth"), scale=100),

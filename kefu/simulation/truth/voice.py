@@ -142,13 +142,6 @@ def valid_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any]]]:
             yield day, row
 
 
-def qa_listening_score(facts: Facts) -> Iterator[Entry]:
-    """Points of reviews / reviews; a fatal one gives 0 (TD, CO)."""
-    for day, row in valid_reviews(facts):
-        score = Fraction(0) if row["is_fatal"] else Fraction(str(row["score"]))
-        yield Entry(facts.units(row["agent_key"], day), "none", day, score, 1, 1)
-
-
 def exam_score(facts: Facts) -> Iterator[Entry]:
     """Best of sitting and make-up / exams due; without either 0, unless on long leave (TD, CO)."""
     sittings: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -164,6 +157,5 @@ def exam_score(facts: Facts) -> Iterator[Entry]:
 TRUTH: dict[str, Metric] = {
     "csat_rate": Metric(csat_rate),
     "survey_response_rate": Metric(survey_response_rate),
-    "qa_listening_score": Metric(qa_listening_score),
     "exam_score": Metric(exam_score),
 }

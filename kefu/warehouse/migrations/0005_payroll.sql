@@ -9,6 +9,8 @@ begin
         end if;
         execute format('grant connect on database %I to %I', current_database(), login);
     end loop;
+    -- People have logins of their own and are members of it.
+    execute format('grant connect on database %I to kefu_payroll', current_database());
 end $$;
 grant kefu_payroll to kefu_hr_approver;
 grant usage on schema payroll to kefu_payroll_clerk;
@@ -213,7 +215,8 @@ create view payroll.closed_period as
 select distinct on (period_id)
     period_id,
     version,
-    period_end
+    period_end,
+    period_mode
 from payroll.close
 order by period_id, version desc;
 

@@ -3,11 +3,11 @@
 
 -- --- what people decide beside the states ---------------------------------------------------------------------------
 
--- A person accepted that a plan was approved only after its period began.
+-- A person accepted that a plan was approved only after its period began, or that a source did not tell its last days.
 create table payroll.waiver (
     waiver_id bigint generated always as identity primary key,
     period_id text not null,
-    precondition text not null check (precondition = 'plan_approved_in_time'),
+    precondition text not null check (precondition in ('plan_approved_in_time', 'sources_fresh')),
     reason text not null check (length(reason) >= 5),
     waived_by text not null,
     waived_at timestamptz not null
@@ -479,13 +479,22 @@ begin
     return enter('cut', new);
 end $$;
 
+-- Whether somebody else than whoever is connected accepted that a precondition does not hold.
+create function payroll.is_waived(p_period_id text, p_precondition text) returns boolean
+language sql stable set search_path = payroll, pg_temp as $$
+    select exists (
+        select 1 from waiver
+        where period_id = p_period_id and precondition = p_precondition and waived_by <> session_user
+    )
+$$;
+
 -- Records a finished calculation, unless something speaks against it: then all of it is named at once.
 create function payroll.record_calculation(p_period_id text, p_config_hash text) returns payroll.transition
 language plpgsql security definer set search_path = payroll, pg_temp as $$
 declare
     required constant text[] := array[
         'agents_mapped', 'critical_checks', 'effective_weights_sum_to_100', 'pause_reasons_mapped', 'plan_approved',
-        'quarantine_settled', 'reconciliation', 'reliability_evaluated', 'weights_sum_to_100'
+        'quarantine_settled', 'reconciliation', 'reliability_evaluated', 'sources_fresh', 'weights_sum_to_100'
     ];
     period constant jsonb := period_body(p_period_id);
     new transition := expect(p_period_id, 'a calculation', 'cut');
@@ -498,13 +507,14 @@ declare
 begin
     perform lock_plain_table(calculation, name)
     from unnest(array['close_gate', 'payment', 'score', 'score_component']) as n (name);
-    -- A gate that is missing or unknown has not been passed.
+    -- A gate that is missing, unknown or without an answer has not been passed.
     execute format(
         'select array_agg(coalesce(r.gate, g.gate) || '': '' || coalesce(g.detail_en, ''was not evaluated'')'
         ' order by coalesce(r.gate, g.gate)) from unnest($1) as r (gate)'
-        ' full join (select * from %I.close_gate as g) as g on r.gate = g.gate where g.is_passed is not true',
+        ' full join (select * from %I.close_gate as g) as g on r.gate = g.gate where g.is_passed is not true'
+        ' and not coalesce(g.gate = ''sources_fresh'' and not g.is_passed and $2, false)',
         calculation
-    ) into problems using required;
+    ) into problems using required, is_waived(p_period_id, 'sources_fresh');
     if period ->> 'mode' = 'real' then
         select body ->> 'time_zone' into zone from in_force('site', starts_on);
         -- People know the rule they are judged by before the period begins, or somebody else accepts that they did not.
@@ -513,11 +523,7 @@ begin
         join cfg.plan_approval as a on p.object_id = a.plan_id and p.version = a.version
         where period -> 'plan_ids' ? p.object_id
             and a.approved_at >= starts_on::timestamp at time zone zone
-            and not exists (
-                select 1 from waiver as w
-                where w.period_id = p_period_id and w.precondition = 'plan_approved_in_time'
-                    and w.waived_by <> session_user
-            );
+            and not is_waived(p_period_id, 'plan_approved_in_time');
         if problem is not null then
             problems := problems || format('plan_approved_in_time: approved after the period began: %s', problem);
         end if;
@@ -1220,6 +1226,10 @@ begin
         raise exception 'dispute % is about a %; only a row can be excluded or scored again', p_dispute_id,
             found_row.object_kind;
     end if;
+    if p_outcome = 'rescored_blind' and found_row.row_kind = 'rating' then
+        raise exception 'dispute % is about a rating, and only a customer rates; a review can be scored again',
+            p_dispute_id using hint = 'decide row_excluded, value_corrected or upheld';
+    end if;
     perform enter_dispute(
         p_dispute_id, 'decision', found_row.level,
         case when found_row.level = 1 then after_business_days(
@@ -1288,10 +1298,11 @@ end $$;
 
 -- --- what later periods read ----------------------------------------------------------------------------------------
 
+-- What was announced is never changed backwards (reliability.md 3.2), so this alone stays with the first version.
 create view payroll.closed_reliability as
 select r.*
 from payroll.snapshot_reliability as r
-join payroll.closed_period as c on r.period_id = c.period_id and r.version = c.version;
+where r.version = 1;
 
 create view payroll.closed_estimate as
 select e.*
@@ -1329,7 +1340,7 @@ begin
             'current_state', 'calculation_of', 'enter', 'expect', 'refuse_who', 'refuse_plan_author', 'result_hash',
             'expect_result', 'write_adjustments', 'enter_dispute', 'expect_dispute', 'in_force', 'period_body',
             'number_of', 'definition_hash', 'period_ends_at', 'after_business_days', 'audit_row',
-            'person_connected'
+            'person_connected', 'is_waived'
         )
     loop
         execute format('revoke all on function %s from public', signature);

@@ -94,7 +94,7 @@ unanswered as (
         turns.conversation_key,
         max(turns.asked_at) as asked_at
     from {{ ref('fct_turn') }} as turns
-    where turns.replied_at is null
+    where turns.replied_at is null and turns.is_goodbye is not true
     group by turns.conversation_key
 
 ),

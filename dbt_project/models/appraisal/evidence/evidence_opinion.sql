@@ -40,6 +40,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(is_distrusted) as is_distrusted,
         (
             coalesce(sum(
                 case when instrument_kind = 'ces' then rating_points * credit_share end
@@ -76,6 +77,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(is_distrusted) as is_distrusted,
         (
             coalesce(sum(
                 case when is_top_box and instrument_kind = 'csat' then credit_share end
@@ -112,6 +114,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(is_distrusted) as is_distrusted,
         (
             coalesce(sum(
                 case when instrument_kind = 'csat' then rating_points * credit_share end
@@ -148,6 +151,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_final) as is_valid,
         max(case when exclusion_reason in ('rated_oneself', 'approved_oneself') then 'V11' end) as exclusion_rule,
+        bool_or(coalesce(exclusion_reason in ('rated_oneself', 'approved_oneself'), false)) as is_distrusted,
         (
             coalesce(sum(
                 case when form_kind = 'daily_appraisal' then form_score end
@@ -185,6 +189,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(is_distrusted) as is_distrusted,
         (
             coalesce(sum(
                 case when is_bottom_box and instrument_kind = 'csat' then credit_share end
@@ -221,6 +226,7 @@ opinions as (
         bool_or(is_blind) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(exclusion_rule is not distinct from 'V11') as is_distrusted,
         (
             100 * coalesce(sum(
                 case when is_applicable and item_group = 'etiquette' then weight * mark_share end
@@ -258,6 +264,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(is_distrusted) as is_distrusted,
         (
             coalesce(sum(
                 case when is_top_box and instrument_kind = 'resolved' then credit_share end
@@ -294,6 +301,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_final) as is_valid,
         max(case when exclusion_reason in ('rated_oneself', 'approved_oneself') then 'V11' end) as exclusion_rule,
+        bool_or(coalesce(exclusion_reason in ('rated_oneself', 'approved_oneself'), false)) as is_distrusted,
         (
             coalesce(sum(
                 case when form_kind = 'daily_appraisal' then initiative_score end
@@ -331,6 +339,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_final) as is_valid,
         max(case when exclusion_reason in ('rated_oneself', 'approved_oneself') then 'V11' end) as exclusion_rule,
+        bool_or(coalesce(exclusion_reason in ('rated_oneself', 'approved_oneself'), false)) as is_distrusted,
         (
             coalesce(sum(
                 case when form_kind = 'manager_rating' then form_score end
@@ -368,6 +377,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_final) as is_valid,
         max(case when exclusion_reason in ('rated_oneself', 'approved_oneself') then 'V11' end) as exclusion_rule,
+        bool_or(coalesce(exclusion_reason in ('rated_oneself', 'approved_oneself'), false)) as is_distrusted,
         (
             coalesce(sum(
                 case when form_kind = 'peer_rating' then form_score end
@@ -405,6 +415,7 @@ opinions as (
         bool_or(is_blind) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(exclusion_rule is not distinct from 'V11') as is_distrusted,
         (
             100 * coalesce(sum(
                 case when is_applicable and item_group = 'professionalism' then weight * mark_share end
@@ -442,6 +453,7 @@ opinions as (
         bool_or(is_blind) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(exclusion_rule is not distinct from 'V11') as is_distrusted,
         (
             coalesce(sum(
                 case when is_fatal then 1 end
@@ -479,6 +491,7 @@ opinions as (
         bool_or(is_blind) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(exclusion_rule is not distinct from 'V11') as is_distrusted,
         (
             coalesce(sum(
                 case when true then review_score end
@@ -516,6 +529,7 @@ opinions as (
         bool_or(is_blind) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(exclusion_rule) as exclusion_rule,
+        bool_or(exclusion_rule is not distinct from 'V11') as is_distrusted,
         (
             100 * coalesce(sum(
                 case when is_applicable and item_group = 'solution_depth' then weight * mark_share end
@@ -553,6 +567,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_final) as is_valid,
         max(case when exclusion_reason in ('rated_oneself', 'approved_oneself') then 'V11' end) as exclusion_rule,
+        bool_or(coalesce(exclusion_reason in ('rated_oneself', 'approved_oneself'), false)) as is_distrusted,
         (
             coalesce(sum(
                 case when form_kind = 'daily_appraisal' then teamwork_score end
@@ -590,6 +605,7 @@ opinions as (
         bool_or(false) as is_second,
         bool_or(is_valid_for_score) as is_valid,
         max(case when not is_valid_for_score then 'V11' end) as exclusion_rule,
+        bool_or(not is_valid_for_score) as is_distrusted,
         (
             coalesce(sum(
                 case when is_entry_compliant then 1 end
@@ -628,6 +644,7 @@ select
     opinions.is_second,
     opinions.is_valid,
     opinions.exclusion_rule,
+    opinions.is_distrusted,
     opinions.row_value,
     (opinions.row_value - opinions.scale_low) / opinions.scale_length as place_on_scale
 from opinions

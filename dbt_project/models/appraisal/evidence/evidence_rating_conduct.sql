@@ -94,6 +94,17 @@ complaints as (
 
 ),
 
+refunds as (
+
+    select
+        customer_key,
+        agent_key,
+        entry_at
+    from {{ ref('fct_order_link') }}
+    where entry_kind = 'refund'
+
+),
+
 anger as (
 
     select
@@ -133,6 +144,15 @@ contradicted as (
                             between ratings.answered_at and ratings.answered_at + defaults.contradicted_within
                         )
                     )
+            )
+            or exists (
+                select 1
+                from refunds
+                where
+                    refunds.agent_key = ratings.agent_key
+                    and refunds.customer_key = ratings.customer_key
+                    and refunds.entry_at
+                    between ratings.answered_at and ratings.answered_at + defaults.contradicted_within
             )
             or exists (
                 select 1
@@ -195,11 +215,12 @@ counted as (
 
 ),
 
--- A contradiction can only be seen where complaints or texts are delivered at all.
+-- A contradiction can only be seen where complaints, orders or texts are delivered at all.
 means as (
 
     select
         exists (select 1 from {{ ref('fct_complaint') }})
+        or exists (select 1 from {{ ref('fct_order_link') }})
         or exists (
             select 1 from {{ ref('stg_text__reading') }}
             where feature = 'strongly_negative' and entity = 'message' and is_up_to_date

@@ -1,6 +1,6 @@
 with objects as (
 
-    {{ current_config('issue_class') }}
+    {{ config_versions('issue_class') }}
 
 )
 
@@ -8,5 +8,7 @@ select
     object_id as issue_class,
     body #>> '{name, zh}' as name_zh,
     body #>> '{name, en}' as name_en,
-    (body ->> 'is_presale')::boolean as is_presale
+    (body ->> 'is_presale')::boolean as is_presale,
+    valid_from,
+    valid_to
 from objects

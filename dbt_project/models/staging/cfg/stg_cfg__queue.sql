@@ -1,15 +1,14 @@
-with objects as (
+with versions as (
 
-    {{ current_config('queue') }}
+    select * from {{ ref('stg_cfg__queue_version') }}
 
 )
 
 select
-    object_id as queue_key,
-    body ->> 'source_id' as source_id,
-    body ->> 'account' as account,
-    body #>> '{name, zh}' as name_zh,
-    body #>> '{name, en}' as name_en,
-    body ->> 'team_id' as team_key,
-    (body ->> 'service_level_seconds')::integer as service_level_seconds
-from objects
+    queue_key,
+    source_id,
+    account,
+    name_zh,
+    name_en
+from versions
+where '{{ var("period_start") }}'::date between valid_from and valid_to

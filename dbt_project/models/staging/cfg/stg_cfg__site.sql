@@ -1,16 +1,16 @@
-with objects as (
+with versions as (
 
-    {{ current_config('site') }}
+    select * from {{ ref('stg_cfg__site_version') }}
 
 )
 
 select
-    object_id as site_key,
-    body ->> 'time_zone' as time_zone,
-    (body ->> 'day_cutover')::interval as day_cutover,
-    make_interval(mins => (body ->> 'shift_margin_minutes')::integer) as shift_margin,
-    make_interval(days => (body ->> 'stale_close_days')::integer) as stale_close,
-    make_interval(hours => (body ->> 'longest_attendance_hours')::integer) as longest_attendance,
-    (body ->> 'acw_cap_seconds')::integer as acw_cap_seconds,
-    (body ->> 'idle_gap_seconds')::integer as idle_gap_seconds
-from objects
+    site_key,
+    time_zone,
+    day_cutover,
+    shift_margin,
+    stale_close,
+    longest_attendance,
+    idle_gap_seconds
+from versions
+where '{{ var("period_start") }}'::date between valid_from and valid_to

@@ -1,6 +1,6 @@
 with objects as (
 
-    {{ current_config('source') }}
+    {{ config_versions('source') }}
 
 ),
 
@@ -17,6 +17,8 @@ select
     systems.body ->> 'assignment_mode' as assignment_mode,
     objects.body -> 'entities' as entities,
     make_interval(mins => coalesce((objects.body ->> 'overlap_minutes')::integer, 0)) as look_back,
+    coalesce(objects.body -> 'overlap_minutes_of', '{}'::jsonb) as look_back_minutes_of,
     coalesce(systems.body -> 'cannot', '[]'::jsonb) as cannot
 from objects
 left join systems on objects.body ->> 'system' = systems.object_id
+where '{{ var("period_start") }}'::date between objects.valid_from and objects.valid_to

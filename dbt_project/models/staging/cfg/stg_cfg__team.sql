@@ -1,6 +1,6 @@
 with objects as (
 
-    {{ current_config('team') }}
+    {{ config_versions('team') }}
 
 )
 
@@ -9,3 +9,4 @@ select
     body #>> '{name, zh}' as name_zh,
     body #>> '{name, en}' as name_en
 from objects
+where '{{ var("period_start") }}'::date between valid_from and valid_to

@@ -6,6 +6,7 @@
     'status_sub',
     'status_sub_sub',
     'started_at',
+    'pending_at',
     'closed_at',
     'visitor_closed_at',
     'last_user_message_at',

@@ -47,45 +47,32 @@ of_source as (
 
 ),
 
-counted as (
+-- One pass over the days: as a join of the two halves the planner repeats one of them for every row of the other.
+of_day as (
 
     select
         *,
         row_number() over (
             partition by employee_number, shift_date
-            order by is_in_time desc, is_withdrawn asc, source_id asc
-        ) as day_rank
-    from of_source
-    where counted_rank = 1
-
-),
-
-later as (
-
-    select
-        employee_number,
-        shift_date,
-        plan,
-        row_number() over (
+            order by counted_rank = 1 desc, is_in_time desc, is_withdrawn asc, source_id asc
+        ) as day_rank,
+        first_value(plan) over (
             partition by employee_number, shift_date
-            order by is_withdrawn asc, source_id asc
-        ) as day_rank
+            order by later_rank = 1 desc, is_withdrawn asc, source_id asc
+        ) as later_plan
     from of_source
-    where later_rank = 1
 
 )
 
 select
-    counted.employee_number as agent_key,
-    counted.shift_date,
-    counted.start_time,
-    counted.end_time,
-    counted.break_seconds,
-    counted.is_rest_day,
-    counted.is_withdrawn,
-    counted.plan,
-    later.plan as later_plan
-from counted
-inner join later
-    on counted.employee_number = later.employee_number and counted.shift_date = later.shift_date
-where counted.day_rank = 1 and later.day_rank = 1
+    employee_number as agent_key,
+    shift_date,
+    start_time,
+    end_time,
+    break_seconds,
+    is_rest_day,
+    is_withdrawn,
+    plan,
+    later_plan
+from of_day
+where day_rank = 1

@@ -28,11 +28,17 @@ from kefu.statistics import integrity as tests
 from kefu.yaml_files import read_yaml
 
 _COHORT = "demo_v1/agent"
-_SHEETS = ("ticket", "contact_label", "complaint", "registration", "daily_form")
+_SHEETS = ("ticket", "contact_label", "complaint", "registration", "daily_form", "order")
 # Which ratings each rule about rows can look at: Live Helper Chat keeps no invitations, the telephone no text, and no
 # rating comes with a reason.
 _LOOKS_AT = {"V2": ("voice", "chat", "desk"), "V3": ("voice", "chat", "desk"), "V4": ("voice", "desk"),
              "V5": ("chat", "desk"), "V6": ()}  # fmt: skip
+
+# Questions before a purchase, and how soon after one a payment counts as its result.
+_PRESALE = {
+    one["issue_class"] for one in read_yaml(PROJECT / "config" / "issue_classes.yml") if one.get("is_presale")
+}  # fmt: skip
+_CREDITED_WITHIN = pd.Timedelta(days=2)
 
 
 def truly_biased(world: World, defaults: Defaults) -> dict[str, set[str]]:
@@ -72,10 +78,10 @@ class Counted:
 
     def states_of_forms(self) -> dict[str, dict[str, str]]:
         """Returns everybody's state by the rules that look at forms only."""
-        pairs, high = self._pairs()
+        pairs = self._pairs()
         nothing: Any = defaultdict(lambda: (0, 0))
         cohorts = np.full(len(self.agents), _COHORT)
-        evidence = integrity.Evidence(self.agents, cohorts, {}, {}, {}, nothing, False, pairs, high)
+        evidence = integrity.Evidence(self.agents, cohorts, {}, {}, {}, nothing, False, pairs)
         return {"I7": self._judged(evidence, "I7")} | self._rater_flags()
 
     def _judged(self, evidence: integrity.Evidence, rule: str) -> dict[str, str]:
@@ -206,7 +212,6 @@ class Counted:
             for agent, group in frame.groupby("agent_key")["is_hit"]:
                 cases[place[str(agent)]], hits[place[str(agent)]] = len(group), int(group.sum())
         offers = self._offers()
-        pairs, high = self._pairs()
         return integrity.Evidence(
             agents=self.agents,
             cohorts=np.full(len(self.agents), _COHORT),
@@ -215,8 +220,7 @@ class Counted:
             offers=offers,
             manual=defaultdict(lambda: (0, 0)),
             has_offers=bool(offers),
-            pairs=pairs,
-            high_share=high,
+            pairs=self._pairs(),
         )
 
     @cached_property
@@ -244,7 +248,9 @@ class Counted:
         }
         phones = self._table["customer"].set_index("customer_id")["phone"]
         pair = zip(given["agent_key"], given["customer_id"].map(phones), strict=True)
-        contradicted = best & pd.Series([one in against for one in pair], index=given.index)
+        contradicted = best & (
+            pd.Series([one in against for one in pair], index=given.index) | given.index.isin(self._refunded(given))
+        )
         by_customer = given.groupby(["agent_key", "customer_id"]).size()
         ended = self.conversations[(self.conversations["day"] >= self._first)]
         ended = ended[ended["day"] <= self._last]
@@ -262,6 +268,31 @@ class Counted:
             "contradicted_count": given[contradicted].groupby("agent_key").size(),
         }
         return {name: column.reindex(self.agents, fill_value=0).to_numpy(float) for name, column in columns.items()}
+
+    def _refunded(self, given: pd.DataFrame) -> pd.Index:
+        """I5: ratings after which the customer had an order refunded that is credited to the same agent.
+
+        Credited is who served the customer last before the payment, soon after a question before a purchase.
+        """
+        customers = dict(zip(self._table["customer"]["phone"], self._table["customer"]["customer_id"], strict=True))
+        orders = self._paper["order"]
+        orders = orders[orders["refunded_at"].notna()].assign(customer_id=lambda f: f["customer_phone"].map(customers))
+        asked = self.conversations[self.conversations["issue_class"].isin(_PRESALE)]
+        asked = asked.rename(columns={"started_at": "asked_at"})[["customer_id", "asked_at"]]
+        orders = pd.merge_asof(
+            orders.sort_values("paid_at"), asked.sort_values("asked_at"), left_on="paid_at", right_on="asked_at",
+            by="customer_id", tolerance=_CREDITED_WITHIN,
+        ).dropna(subset="asked_at")  # fmt: skip
+        served = self.conversations[["customer_id", "agent_key", "started_at"]].sort_values("started_at")
+        credited = pd.merge_asof(
+            orders, served, left_on="paid_at", right_on="started_at", by="customer_id", direction="backward"
+        )
+        both = given.reset_index().merge(
+            credited[["customer_id", "agent_key", "refunded_at"]], on=["customer_id", "agent_key"]
+        )
+        after = both["refunded_at"] - both["answered_at"]
+        is_soon = (after >= pd.Timedelta(0)) & (after <= pd.Timedelta(days=self._limits.after_days))
+        return pd.Index(both.loc[is_soon, "index"])
 
     def _burst_from(self) -> date:
         """Returns the first of the last business days of the month."""
@@ -300,7 +331,7 @@ class Counted:
                 offers[place[agent]][factor].append(cells)
         return offers
 
-    def _pairs(self) -> tuple[dict[str, dict[int, list[tuple[int, int]]]], dict[str, float]]:
+    def _pairs(self) -> dict[str, dict[int, list[integrity.Pair]]]:
         """I7: by agent, in how many months each partner and the agent gave each other high marks, out of how many."""
         forms = self._paper["daily_form"]
         forms = forms[forms["form_kind"] == "peer_rating"]
@@ -316,11 +347,11 @@ class Counted:
         )  # fmt: skip
         both["is_mutual"] = both["is_high"] & both["is_high_back"]
         place = {agent: number for number, agent in enumerate(self.agents)}
-        pairs: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for (one, _), group in both.groupby(["rater_number", "employee_number"])["is_mutual"]:
-            pairs[place[one]].append((int(group.sum()), len(group)))
-        share = (both["is_high"].sum() + 0.5) / (len(both) + 1)
-        return ({"peer_rating": pairs} if pairs else {}), {"peer_rating": float(share)}
+        pairs: dict[int, list[integrity.Pair]] = defaultdict(list)
+        for (one, other), group in both.groupby(["rater_number", "employee_number"]):
+            counts = (int(group[name].sum()) for name in ("is_high", "is_high_back"))
+            pairs[place[one]].append(integrity.Pair(place[other], int(group["is_mutual"].sum()), len(group), *counts))
+        return {"peer_rating": pairs} if pairs else {}
 
     def _conduct(self) -> dict[str, pd.DataFrame]:
         """Returns the cases of I6 and G1 to G8: whose each is, and whether it is a hit."""

@@ -21,6 +21,7 @@ import argparse
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -151,15 +152,26 @@ class Desk:
         if failed := [f"{r['node']}: {r['message']}" for r in results if r["status"] != "success"]:
             raise SystemExit("\n".join(failed))
         live_line.finish(self.platform, run_id)
-        seconds = {str(r["node"]): float(str(r["seconds"])) for r in results}
+        seconds: defaultdict[str, float] = defaultdict(float)
+        for result in results:
+            seconds[str(result["node"])] += float(str(result["seconds"]))
         slowest = sorted(seconds.items(), key=lambda item: -item[1])[:15]
         return {
             "seconds": sum(seconds.values()),
-            "elapsed": elapsed,
-            "models": len(results),
+            "start_up": elapsed - _busy(results),
+            "models": len(seconds),
             "how": live_line.said(self.platform, run_id),
             "slowest": {name: round(value, 2) for name, value in slowest},
         }
+
+
+def _busy(results: list[dict[str, Any]]) -> float:
+    """Returns the seconds in which at least one model was being made; several are made at once."""
+    busy, until = 0.0, 0.0
+    for began, ended in sorted((r["began_at"].timestamp(), r["began_at"].timestamp() + r["seconds"]) for r in results):
+        busy += max(ended - max(began, until), 0)
+        until = max(until, ended)
+    return busy
 
 
 def main(arguments: argparse.Namespace, found: Settings) -> None:
@@ -200,9 +212,9 @@ def main(arguments: argparse.Namespace, found: Settings) -> None:
         table.add_column(heading, justify="left" if heading in ("what", "of") else "right")
 
     def row(what: str, build: dict[str, Any], ratio: float, of: str, target: str, agrees: str = "") -> None:
-        start_up = f"{max(build['elapsed'] - build['seconds'], 0):.1f}"
         table.add_row(
-            what, f"{build['seconds']:.1f}", f"{ratio:.3f}", of, target, start_up, str(build["models"]), agrees
+            what, f"{build['seconds']:.1f}", f"{ratio:.3f}", of, target, f"{build['start_up']:.1f}",
+            str(build["models"]), agrees,
         )  # fmt: skip
 
     table.add_row("SQL by hand", f"{hand:.1f}", "1", "", "", "", "", "")

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from kefu.catalogue.models import Grain
 from kefu.cli_explain import compare, explain, reports
 from kefu.cli_integrity import app as integrity_app
 from kefu.cli_trust import app as trust_app
@@ -349,14 +350,27 @@ def explain_metric(
     agent: Annotated[str | None, typer.Option(help="personnel number")] = None,
     team: Annotated[str | None, typer.Option(help="team")] = None,
     queue: Annotated[str | None, typer.Option(help="queue")] = None,
-    period: Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")] = None,
+    channel: Annotated[str, typer.Option(help="voice, chat, none, or all of them together")] = "all",
+    period_kind: Annotated[Grain, typer.Option()] = "period",
+    period: Annotated[
+        str | None,
+        typer.Option(help="2026-11-03, 2026-W45, 2026-11, or an id in config/periods.yml, whose latest is the default"),
+    ] = None,
     rows: Annotated[int, typer.Option(min=0, help="rows shown of each measure")] = 10,
 ) -> None:
     """Prints the formula with the actual numbers and the rows behind it; without a unit, of the whole site."""
     from kefu.pipeline.metrics import explain
 
     unit = next((pair for pair in (("agent", agent), ("team", team), ("queue", queue)) if pair[1]), ("site", "site"))
-    found = explain(_platform(), metric_id, (unit[0], str(unit[1])), period, rows)
+    found = explain(
+        _platform(),
+        metric_id,
+        (unit[0], str(unit[1])),
+        period,
+        period_kind=period_kind,
+        channel=channel,
+        most_rows=rows,
+    )
     for line in found.lines():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for part in found.parts:

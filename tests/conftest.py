@@ -12,14 +12,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from kefu.payroll import Close, close_period
+from kefu.payroll import Close
 from kefu.pipeline.context import Platform
 from kefu.pipeline.run import daily
 from kefu.settings import PROJECT, Settings
 from kefu.warehouse import Role, Warehouse
 from kefu.warehouse.migrate import migrate
 from tests.e2e.planting import plant
-from tests.e2e.support import Line, copy_database, finished_line, line_on, serving, settings_in
+from tests.e2e.support import Line, closed_on, copy_database, finished_line, line_on, serving, settings_in
 
 Copy = Callable[[Platform, str], Platform]
 
@@ -99,10 +99,9 @@ def copy_of(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Cop
 
 
 @pytest.fixture(scope="session")
-def closed(line: Line, copy_of: Copy) -> tuple[Platform, Close]:
-    """The demo period, closed once for all tests; its database is only read and copied."""
-    platform = copy_of(line.platform, "t_closed")
-    return platform, close_period(platform, "2026_11_demo")
+def closed(line: Line, settings: Settings) -> tuple[Platform, Close]:
+    """The demo period of the line, closed once for all tests; its database is only read and copied."""
+    return closed_on(settings)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,12 @@
     (({{ instant }} at time zone {{ site }}.time_zone) - {{ site }}.day_cutover)::date
 {%- endmacro %}
 
+{# Join: the site's limits as they were on the day of an instant. Join `site` must be in scope. #}
+{% macro limits_of(instant, site) -%}
+    left join {{ ref('stg_cfg__site_version') }} as limits
+        on {{ local_date(instant, site) }} between limits.valid_from and limits.valid_to
+{%- endmacro %}
+
 {# The instant of a local time. One that occurs twice, when the clocks go back, is the first of the two; one that never
    occurs, when they go forward, counts from the hour before: 02:30 is then 03:30. #}
 {% macro local_instant(local_time, site) -%}
@@ -39,12 +45,16 @@
     ) as {{ alias }} on true
 {%- endmacro %}
 
-{# Lateral join: on-duty seconds from one instant to another for an agent. A day of approved leave is no duty, half a day
-   is. Work outside the roster counts in calendar seconds and says so; never negative. #}
+{# Lateral join: on-duty seconds from one instant to another for an agent, and the date of the shift that covers the
+   second one, unless its days are split. A day of approved leave is no duty, half a day is. Work outside the roster
+   counts in calendar seconds and says so; never negative. #}
 {% macro on_duty_seconds(agent_key, start_at, end_at, alias) -%}
     left join lateral (
         select
             coalesce(bool_or({{ end_at }} between s.shift_start and s.shift_end), false) as is_on_duty,
+            min(s.shift_date) filter (
+                where {{ end_at }} between s.shift_start and s.shift_end and s.is_split is not true
+            ) as shift_date,
             sum(
                 greatest(
                     extract(epoch from least({{ end_at }}, s.shift_end) - greatest({{ start_at }}, s.shift_start)), 0
@@ -142,13 +152,18 @@
 {%- endmacro %}
 
 {# The ranges in which a day lies, each by its kind and first day; a day outside the period has none of that kind.
-   Needs a relation named period. #}
-{% macro ranges_of(day, with_day=true) -%}
+   `counted_on` is the day by which it belongs to the period. Needs a relation named period. #}
+{% macro ranges_of(day, with_day=true, counted_on=none) -%}
     values
     {% if with_day -%}
     ('day', {{ day }}),
     {% endif -%}
     ('week', {{ day }} - extract(isodow from {{ day }})::integer + 1),
     ('month', {{ day }} - extract(day from {{ day }})::integer + 1),
-    ('period', case when {{ day }} between period.period_start and period.period_end then period.period_start end)
+    (
+        'period',
+        case
+            when {{ counted_on or day }} between period.period_start and period.period_end then period.period_start
+        end
+    )
 {%- endmacro %}

@@ -171,6 +171,7 @@ class Integrity(_Section):
     tick_box_share: Share
     reciprocal_sd: Positive
     reciprocal_periods: Count
+    reciprocal_prior: Positive
     min_n: Count
     min_others: Count
     fdr: Share
@@ -193,6 +194,7 @@ class Rater(_Section):
     """Flags of reviewers (reliability.md 3.3)."""
 
     bias_points: Positive
+    bias_errors: float = Field(ge=0)
     t: Positive
     n: Count
     sd_ratio: Share
@@ -228,6 +230,7 @@ class Weekly(_Section):
 
     window: Count
     base_weeks: Count
+    base_age: int = Field(ge=0)
     min_base: Count
     confirm: PartOfTotal
 
@@ -251,9 +254,11 @@ class Decline(_Section):
     confirm: PartOfTotal
     cap: Positive
     base_days: Count
+    base_age: int = Field(ge=0)
     guard: int = Field(ge=0)
     min_base: Count
     team_share: Share
+    team_errors: float = Field(ge=0)
     least_cases: LeastCases
     sd_floor: Share
     weekday_weeks: Count
@@ -354,13 +359,14 @@ class Material(_Section):
 class Period(_Section):
     """Cut, dispute window and restatement (reliability.md 6.3 and 6.5). `cut: T+3` is 3 days after the period's end.
 
-    `late_mature: wait` cuts a period whose plans score slow metrics when the last day's cases have been watched.
+    Of metrics whose cases are watched for some days, `late_mature: shift` counts a day in the period in which its
+    window ends; by `wait` it counts in its own, whose data is cut when the last day's cases have been watched.
     `max_unmapped_aux` is the largest share of the time of pauses whose reasons are not mapped.
     """
 
     cut: str = Field(pattern=r"^T\+\d+$")
     dispute_days: Count
-    late_mature: Literal["wait"]
+    late_mature: Literal["shift", "wait"]
     max_unmapped_aux: ExactShare
     lookback: Count
     material: Material

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bi.site import Chapter, Entry
 from bi.spec import Language, load_labels, short
 from kefu.catalogue.files import Catalogue
-from kefu.catalogue.models import Metric, Text
+from kefu.catalogue.models import Measure, Metric, Text
 
 
 def chapters(catalogue: Catalogue, language: Language) -> list[Chapter]:
@@ -41,6 +41,7 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
     dated = tuple(sorted({measure.attribution for measure in measures}))
     credited = tuple(sorted({measure.credit for measure in measures}))
     target = metric.targets[-1] if metric.targets else None
+    is_shifted = metric.matures_in is not None and catalogue.defaults.period.late_mature == "shift"
     facts = [
         (word("unit"), code("unit", metric.unit)),
         (word("direction"), code("direction", metric.direction)),
@@ -51,6 +52,7 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
         (word("credited"), listed("credit", credited)),
         (word("target"), f"{target.value:f} ({target.from_})" if target else ""),
         (word("min_n"), str(metric.min_n)),
+        (word("interval"), code("estimate", _estimated_by(metric, measures)) if measures else ""),
         (
             word("parameters"),
             word("list_separator").join(
@@ -58,6 +60,7 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
                 for name in parameters
             ),
         ),
+        (word("period_days"), word("period_days_watched") if is_shifted else ""),
         (word("published_in"), metric.published_in or ""),
         (word("version"), f"{metric.version} ({metric.valid_from})"),
     ]
@@ -68,3 +71,12 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
         said(metric.formula),
         [(label, text) for label, text in facts if text],
     )
+
+
+def _estimated_by(metric: Metric, measures: list[Measure]) -> str:
+    """What the interval of its values comes from, as metric_value.sql computes it."""
+    if metric.kind == "percentile":
+        return "ranks"
+    if metric.kind != "ratio" or any(measure.aggregate == "distinct" for measure in measures):
+        return "none"
+    return "proportion" if metric.unit == "share" and metric.bounded and not metric.count else "days"

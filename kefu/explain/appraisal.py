@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from psycopg.rows import dict_row
 from kefu.catalogue.files import Catalogue, in_force
 from kefu.catalogue.models import Period
 from kefu.pipeline.context import Platform, Scope
+from kefu.pipeline.metrics import counted_days
 from kefu.warehouse import Role, WarehouseError
 
 Row = dict[str, Any]
@@ -35,6 +37,7 @@ class Appraisal:
         history: sealed scores of earlier periods, oldest first.
         peers: percentiles 10 to 90 of the points by (plan, metric) over the peer group, and of the composite under
             (plan, ""); new hires are a group of their own (reliability.md 6.1); missing for fewer than five people.
+        counted: by metric the first and last day that count, where they are not those of the period.
     """
 
     score: Row
@@ -46,6 +49,7 @@ class Appraisal:
     comments: list[Row] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
     peers: dict[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    counted: dict[str, tuple[date, date]] = field(default_factory=dict)
 
 
 def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) -> dict[str, Appraisal]:
@@ -89,6 +93,8 @@ def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) 
                 mode=next(iter(scores.values()))["period_mode"],
             )
         )
+        start, end = date.fromisoformat(scope.period_start), date.fromisoformat(scope.period_end)
+        counted = counted_days(connection, start, end, scope.schema("intermediate"))
     lines = _by_agent(components)
     peers = _peers(scores, components)
     return {
@@ -102,6 +108,7 @@ def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) 
             comments[agent],
             history[agent],
             peers[scores[agent]["peer_group_key"]],
+            counted,
         )
         for agent in (agents or scores)
     }

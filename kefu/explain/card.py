@@ -209,7 +209,7 @@ class _Card:
             shrunk = row["scored_value"] is not None and row["scored_value"] == row["shrunk_value"] != row["raw_value"]
             grid.rows.append(
                 (
-                    Cell(self.words.metric(row["metric_id"]), self.words.text(entry.goal) if entry else ""),
+                    Cell(self.words.metric(row["metric_id"]), self._about(row["metric_id"], entry)),
                     Cell(self._value(row, row["raw_value"])),
                     Cell("—" if row["n"] is None else str(row["n"])),
                     Cell("—" if low is None else f"{self._value(row, low)} – {self._value(row, high)}"),
@@ -221,6 +221,14 @@ class _Card:
                 )
             )
         return Part(say("每个指标的数值", "The values"), "", [grid])
+
+    def _about(self, metric_id: str, entry: PlanMetric | None) -> str:
+        """The goal of a metric, and the days that count where they are not those of the period."""
+        said = [self.words.text(entry.goal)] if entry else []
+        if metric_id in self.appraisal.counted:
+            days = " – ".join(self.words.formatter.day(day) for day in self.appraisal.counted[metric_id])
+            said.append(self.say(f"计入 {days}：观察期在本周期内结束", f"counts {days}: watched until this period"))
+        return self.say("；", "; ").join(said)
 
     def _weights(self) -> Part:
         """Nominal to effective weight with the reason of each change, and what the change did."""

@@ -134,9 +134,13 @@ def _schema(cursor: Cursor, table: str) -> pa.Schema:
 
 def _history(rules: Decline) -> int:
     """Days that a scan reads: what weeks need, or days with the units before them that say how days resemble."""
-    days = rules.base_days + 7 * (rules.window + rules.base_days) // 5 + rules.look_back_days
-    weeks = 7 * (rules.weekly.base_weeks + rules.guard + rules.weekly.window) + rules.look_back_days
-    return max(days, weeks)
+    days = _day_columns(rules)
+    weeks = 7 * (rules.weekly.base_weeks + rules.weekly.base_age + rules.guard + rules.weekly.window)
+    return max(days, weeks + rules.look_back_days)
+
+
+def _day_columns(rules: Decline) -> int:
+    return rules.base_days + 7 * (rules.window + rules.base_age + rules.base_days) // 5 + rules.look_back_days
 
 
 def _last_day(connection: Connection, scope: Scope, site: Site) -> date | None:
@@ -281,8 +285,8 @@ class _Found:
         )  # fmt: skip
         detector, base = detection.of_days(self.rules)
         recent = ((days.cases >= least) & (days.weight > 0))[:, -base.span :].sum(axis=1)
-        by_day = recent >= base.least
-        width = base.span + 7 * (detector.window + base.span) // 5 + self.rules.look_back_days
+        by_day = recent >= base.needed
+        width = _day_columns(self.rules)
         dates = [days.first + timedelta(offset) for offset in range(days.total.shape[1])]
         self._judge(metric, least, delta, _part(days, by_day, width), _Grain("day", detector, base, dates[-width:]))
         detector, base = detection.of_weeks(self.rules)
@@ -341,7 +345,7 @@ class _Found:
             "grain": grain.name,
             "state": np.where(evaluated, "evaluated", "not_enough_data").tolist(),
             "scored_units": scored.sum(axis=1).tolist(),
-            "needed_units": grain.base.least + grain.base.guard + grain.detector.window - 1,
+            "needed_units": grain.base.needed + grain.detector.window - 1,
             "last_scored_on": [grain.dates[column] if column >= 0 else None for column in newest.tolist()],
         }
         for name, values in filled.items():
@@ -354,7 +358,7 @@ class _Found:
         rows, columns = np.nonzero(np.isfinite(judged.residual[:, first:]))
         columns = columns + first
         at = (rows, columns)
-        limit = -grain.detector.limit * grain.detector.sigma * judged.phi_star[at]
+        limit = -grain.detector.limit * grain.detector.sigma * judged.widened[at]
         numbers = {
             "value": judged.value[at],
             "baseline": judged.level.centre[at],
@@ -446,7 +450,7 @@ class _Found:
                 recent_value=_number(judged.mean[row, at]),
                 practical_size=_number(judged.delta[row, at]),
                 e=_number(looking.e[row, at]),
-                e_limit=_number(-grain.detector.limit * grain.detector.sigma * judged.phi_star[row, at]),
+                e_limit=_number(-grain.detector.limit * grain.detector.sigma * judged.widened[row, at]),
                 low_units=int((residual[units[-grain.detector.low_of[1] :]] < grain.detector.low).sum()),
                 watch_units=int(looking.is_watch[row, units[-grain.detector.confirm[1] :]].sum()),
                 team_shift=_number(float(np.nanmean(shift))) if np.isfinite(shift).any() else None,

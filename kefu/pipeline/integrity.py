@@ -56,6 +56,20 @@ class Outcome:
     shown_en: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Pair:
+    """An agent and a partner who rated each other: months, and those in which high marks went both ways or one way.
+
+    `partner` is None for who is not judged by the period's plans.
+    """
+
+    partner: int | None
+    both: int
+    months: int
+    given: int
+    received: int
+
+
 @dataclass
 class Evidence:
     """The counts of all agents, in one order."""
@@ -67,8 +81,7 @@ class Evidence:
     offers: dict[int, dict[str, list[list[int]]]]
     manual: dict[int, tuple[int, int]]
     has_offers: bool
-    pairs: dict[str, dict[int, list[tuple[int, int]]]]
-    high_share: dict[str, float]
+    pairs: dict[str, dict[int, list[Pair]]]
 
 
 def test(platform: Platform, scope: Scope) -> int:
@@ -244,15 +257,13 @@ def _evidence(connection: Connection, scope: Scope) -> Evidence:
         if factor == "solved":
             before = manual[i]
             manual[i] = before[0] + row[at["manual_invited_count"]], before[1] + row[at["manual_count"]]
-    pairs: dict[str, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-    high: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    pairs: dict[str, dict[int, list[Pair]]] = defaultdict(lambda: defaultdict(list))
     columns_of, seen = fetch("evidence_reciprocity")
     at = {name: columns_of.index(name) for name in columns_of}
     for row in seen:
-        kind = row[at["form_kind"]]
-        pairs[kind][place[row[at["agent_key"]]]].append((row[at["reciprocal_month_count"]], row[at["month_count"]]))
-        high[kind][0] += row[at["given_high_count"]]
-        high[kind][1] += row[at["month_count"]]
+        counts = ("reciprocal_month_count", "month_count", "given_high_count", "received_high_count")
+        pair = Pair(place.get(row[at["partner_key"]]), *(row[at[name]] for name in counts))
+        pairs[row[at["form_kind"]]][place[row[at["agent_key"]]]].append(pair)
     return Evidence(
         agents,
         np.array([row[columns.index("cohort_key")] for row in rows], np.str_),
@@ -262,7 +273,6 @@ def _evidence(connection: Connection, scope: Scope) -> Evidence:
         manual,
         bool(found),
         pairs,
-        {kind: (hits + 0.5) / (cases + 1) for kind, (hits, cases) in high.items()},
     )
 
 
@@ -455,17 +465,32 @@ def _reciprocity(evidence: Evidence, limits: Integrity, rule_id: str, metric_id:
     size = len(evidence.agents)
     n, observed, p = np.zeros(size, np.int64), np.full(size, np.nan), np.full(size, np.nan)
     pairs = evidence.pairs.get(metric_id, {})
-    by_chance = evidence.high_share.get(metric_id, 0.5) ** 2
+    received = {i: sum(pair.received for pair in partners) for i, partners in pairs.items()}
+    of = {i: sum(pair.months for pair in partners) for i, partners in pairs.items()}
+    share = (sum(received.values()) + 0.5) / (sum(of.values()) + 1)
+
+    def popularity(i: int | None, high: int, months: int) -> float:
+        # Who is liked by everybody is liked by a partner too; what the partner gave says nothing of that.
+        marks, cases = (received[i] - high, of[i] - months) if i in of else (0, 0)
+        return (marks + limits.reciprocal_prior * share) / (cases + limits.reciprocal_prior)
+
+    expected = np.full(size, np.nan)
     for i, partners in pairs.items():
-        probabilities = [float(stats.binom.sf(both - 1, months, by_chance)) for both, months in partners]
+        chances = [
+            popularity(i, pair.received, pair.months) * popularity(pair.partner, pair.given, pair.months)
+            for pair in partners
+        ]
+        probabilities = stats.binom.sf(
+            [pair.both - 1 for pair in partners], [pair.months for pair in partners], chances
+        )
         place = int(np.argmin(probabilities))
-        observed[i], n[i] = partners[place][0], max(months for _, months in partners)
-        p[i] = min(1.0, probabilities[place] * len(partners))
+        observed[i], n[i] = partners[place].both, max(pair.months for pair in partners)
+        expected[i], p[i] = chances[place], min(1.0, float(probabilities[place]) * len(partners))
     return Outcome(
         n=n,
         least_n=np.full(size, limits.reciprocal_periods),
         observed=observed,
-        expected=np.full(size, by_chance),
+        expected=expected,
         threshold=np.full(size, float(limits.reciprocal_periods)),
         p=p,
         within=np.nan_to_num(observed) >= limits.reciprocal_periods,

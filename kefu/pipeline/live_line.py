@@ -84,13 +84,21 @@ def going_on(platform: Platform, scope: Scope, run_id: str) -> Base | None:
 
 
 def finish(platform: Platform, run_id: str) -> None:
-    """Records that the live build of a run has finished: the next one may go on from it."""
+    """Records that the live build of a run has finished: the next one may go on from it, and nothing is dirty."""
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute("delete from wh_intermediate.int_dirty")
         connection.execute(
             f"update ops.live_build set completed_at = clock_timestamp(), table_count = ({_TABLES}) where build_id ="
             " (select max(build_id) from ops.live_build where run_id = %s)".encode(),
             [run_id],
         )
+
+
+def changed_models(platform: Platform) -> set[str]:
+    """Returns the models that came out different since the last finished build."""
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        rows = connection.execute("select dirty_key from wh_intermediate.int_dirty where entity = 'changed'").fetchall()
+    return {name for (name,) in rows}
 
 
 def said(platform: Platform, run_id: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection, sql
 
 from kefu.catalogue.files import Catalogue, in_force
-from kefu.catalogue.models import Fact, Measure, Metric
+from kefu.catalogue.models import Fact, Grain, Measure, Metric
 from kefu.pipeline.context import Platform
 from kefu.warehouse import Role, WarehouseError
 
@@ -25,7 +25,7 @@ class Part:
         role: `numerator`, `denominator` or `n`.
         measure_id: its name.
         measure: its declaration.
-        parameters: values of the parameters its number depends on, those of the period's last day.
+        parameters: what the parameters its number depends on were in these days, with the day from which if it changed.
         total: what the rows add up to (of a distinct count: how many different items).
         columns: names of what `rows` shows: key, business date, the columns the definition uses, the amount.
         rows: the first rows behind the total, in order of date and key.
@@ -35,7 +35,7 @@ class Part:
     role: str
     measure_id: str
     measure: Measure
-    parameters: dict[str, Decimal | str]
+    parameters: dict[str, str]
     total: Decimal
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -43,10 +43,7 @@ class Part:
 
     def heading(self) -> str:
         """Returns one line with the measure's total, definition and parameters."""
-        known = "".join(
-            f", {name} = {value:f}" if isinstance(value, Decimal) else f", {name} = {value}"
-            for name, value in self.parameters.items()
-        )
+        known = "".join(f", {name} = {value}" for name, value in self.parameters.items())
         added = (
             "number of rows"
             if self.measure.expression == "1"
@@ -58,18 +55,26 @@ class Part:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A value with everything it came from. `value` is None when `null_reason` says why."""
+    """A value with everything it came from. `value` is None when `null_reason` says why.
+
+    `metric` is the definition of the version that counted; `interval` is None where metric_value has none.
+    """
 
     metric: Metric
     unit_kind: str
     unit_key: str
+    channel: str
+    period_kind: Grain
+    period_id: str
     start: date
     end: date
     numerator: Decimal | None
     denominator: Decimal | None
     n: int
     value: Decimal | None
+    interval: tuple[Decimal, Decimal] | None
     null_reason: str | None
+    as_of: datetime
     exempt_days: int
     parts: list[Part]
 
@@ -90,53 +95,76 @@ class Explanation:
         outcome = f"{self.value.normalize():f}" if self.value is not None else f"no value: {self.null_reason}"
         said = [
             f"{metric.name.zh} / {metric.name.en} ({metric.metric_id}), version {metric.version}",
-            f"{self.unit_kind} {self.unit_key}, {self.start} to {self.end}, n = {self.n}",
+            f"{self.unit_kind} {self.unit_key}, channel {self.channel}, {self.period_kind} {self.period_id}"
+            f" ({self.start} to {self.end}), n = {self.n}, as of {self.as_of:%Y-%m-%d %H:%M %Z}",
             metric.formula.zh,
             metric.formula.en,
             f"= {formula}",
             f"= {numbers}",
             f"= {outcome}",
         ]
+        if self.interval is not None:
+            low, high = (f"{limit.normalize():f}" for limit in self.interval)
+            said.append(f"interval {low} to {high}")
         return said + ([f"{self.exempt_days} exempt days are left out"] if self.exempt_days else [])
 
 
 def explain(
-    platform: Platform, metric_id: str, unit: tuple[str, str], period_id: str | None = None, most_rows: int = 20
+    platform: Platform,
+    metric_id: str,
+    unit: tuple[str, str],
+    period_id: str | None = None,
+    *,
+    period_kind: Grain = "period",
+    channel: str = "all",
+    most_rows: int = 20,
 ) -> Explanation:
-    """Returns what the value of a unit, (kind, key), in the period of the live line is made of.
+    """Returns what a value of metric_value is made of.
 
-    The metric is defined as when the period was calculated: the files may have moved on.
+    Everything is defined as when the value was calculated, as the database says: the files may have moved on.
+
+    Args:
+        platform: the installation.
+        metric_id: the metric.
+        unit: kind and key.
+        period_id: as in metric_value: a day, a week such as 2026-W47, a month such as 2026-11, or a declared period;
+            None for the latest period.
+        period_kind: day, week, month or period.
+        channel: one of the metric's, or `all`.
+        most_rows: rows returned of each measure, the first by date and key.
 
     Raises:
         UnknownPeriod: for a period that is not declared.
         WarehouseError: for a metric or unit without a value there, or a period that is not the one last built.
     """
-    period = platform.period(period_id)
     kind, key = unit
+    if period_kind == "period":
+        period_id = platform.period(period_id).period_id
+    elif period_id is None:
+        raise WarehouseError(f"which {period_kind}? Remedy: name it, e.g. {_EXAMPLES[period_kind]}")
     with platform.warehouse.connect(Role.AUDITOR) as connection:
-        # Measures are those the models are generated from, which are not dated.
-        in_period = {"metric": in_force(connection, "metric", str(period.start))}
-        declared = Catalogue(platform.catalogue.objects | in_period)
-        metric = declared.metrics.get(metric_id)
-        if metric is None:
-            raise WarehouseError(f"no metric {metric_id}. Remedy: see `kefu metrics list`")
-        if metric.kind == "elsewhere":
-            raise WarehouseError(f"{metric_id} is not made of measures: it is computed in {metric.published_in}")
+        newest = _definition(connection, metric_id)
+        if newest.kind == "elsewhere":
+            raise WarehouseError(f"{metric_id} is not made of measures: it is computed in {newest.published_in}")
         found = connection.execute(
-            "select numerator, denominator, n, value, null_reason, period_start, period_end from wh_kpi.metric_value"
-            " where metric_id = %s and unit_kind = %s and unit_key = %s and channel = 'all' and period_kind = 'period'"
+            "select metric_version, period_start, period_end, numerator, denominator, n, value, interval_low,"
+            " interval_high, null_reason, as_of from wh_kpi.metric_value"
+            " where metric_id = %s and unit_kind = %s and unit_key = %s and channel = %s and period_kind = %s"
             " and period_id = %s",
-            [metric_id, kind, key, period.period_id],
+            [metric_id, kind, key, channel, period_kind, period_id],
         ).fetchone()
         if found is None:
             raise WarehouseError(
-                f"there is no value of {metric_id} for the {kind} {key} in {period.period_id}. Remedy: check the names;"
-                f" the metric is for {', '.join(metric.units)}, and the period must be the one that was built last"
+                f"there is no value of {metric_id} for the {kind} {key}, channel {channel}, {period_kind} {period_id}."
+                f" Remedy: check the names; the metric is for {', '.join(newest.units)} by {', '.join(newest.grains)},"
+                " days without a case have no value, and a period must be the one that was built last"
             )
-        start, end = found[5], found[6]
-        exempt = _exempt_days(connection, metric_id, unit, start, end)
+        version, start, end, numerator, denominator, n, value, low, high, null_reason, as_of = found
+        metric = _definition(connection, metric_id, version)
+        declared = _measures(connection)
+        span = _Span(start, end, *_days(connection, metric, unit, period_kind, start, end))
         parts = [
-            _part(declared, connection, metric, role, name, unit, (start, end), exempt, most_rows)
+            _part(declared, connection, metric, role, name, unit, channel, span, most_rows)
             for role, names in (
                 ("numerator", metric.numerator),
                 ("denominator", metric.denominator),
@@ -145,17 +173,95 @@ def explain(
             for name in names
             if kind in declared.facts[declared.measures[name].fact].unit_kinds
         ]
-    numerator, denominator, n, value, null_reason = found[:5]
-    return Explanation(metric, kind, key, start, end, numerator, denominator, n, value, null_reason, len(exempt), parts)
+    return Explanation(
+        metric=metric, unit_kind=kind, unit_key=key, channel=channel, period_kind=period_kind, period_id=period_id,
+        start=start, end=end, numerator=numerator, denominator=denominator, n=n, value=value,
+        interval=None if low is None else (low, high), null_reason=null_reason, as_of=as_of,
+        exempt_days=span.exempt_days, parts=parts,
+    )  # fmt: skip
 
 
-def _exempt_days(connection: Connection, metric_id: str, unit: tuple[str, str], start: date, end: date) -> list[date]:
+_EXAMPLES = {"day": "2026-11-03", "week": "2026-W45", "month": "2026-11"}
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The range of a value, the days in it that count, and how many of it are exempt."""
+
+    start: date
+    end: date
+    days: list[date]
+    exempt_days: int
+
+
+def _definition(connection: Connection, metric_id: str, version: int | None = None) -> Metric:
+    """A version of a metric as it was applied, the newest unless one is given."""
+    found = connection.execute(
+        "select body from cfg.object_version where kind = 'metric' and object_id = %s "
+        " and version = coalesce(%s, version) order by version desc limit 1",
+        [metric_id, version],
+    ).fetchone()
+    if found is None:
+        raise WarehouseError(f"no metric {metric_id}. Remedy: see `kefu metrics list`")
+    return Metric.model_validate(found[0])
+
+
+def _measures(connection: Connection) -> Catalogue:
+    """The measures and facts with which the live line was built last."""
+    built = connection.execute("select period_start from wh_staging.stg_cfg__period").fetchone()
+    assert built is not None
+    return Catalogue({"measures": in_force(connection, "measures", str(built[0]))})
+
+
+def counted_days(
+    connection: Connection, start: date, end: date, schema: str = "wh_intermediate"
+) -> dict[str, tuple[date, date]]:
+    """Returns by metric the first and last day a period counts, of those whose days are not those of the period.
+
+    Cases of slow metrics count when they have been watched for their window.
+    """
+    rows = connection.execute(
+        sql.SQL(
+            "select windows.metric_id, min(days.day), max(days.day)"
+            " from {}.int_metric_window as windows"
+            " cross join lateral generate_series(-366, %(end)s::date - %(start)s::date) as series (number)"
+            " cross join lateral (values (%(start)s::date + series.number)) as days (day)"
+            " where days.day between windows.valid_from and windows.valid_to"
+            " and greatest(days.day + windows.window_days, windows.not_before) between %(start)s and %(end)s"
+            " group by windows.metric_id"
+            " having (min(days.day), max(days.day)) <> (%(start)s::date, %(end)s::date)"
+        ).format(sql.Identifier(schema)),
+        {"start": start, "end": end},
+    ).fetchall()
+    return {metric: (first, last) for metric, first, last in rows}
+
+
+def _days(
+    connection: Connection, metric: Metric, unit: tuple[str, str], period_kind: Grain, start: date, end: date
+) -> tuple[list[date], int]:
+    """The days a value counts, and how many that it would count are exempt; a stock is that of its last day."""
+    first, last = start, end
+    if period_kind == "period":
+        first, last = counted_days(connection, start, end).get(metric.metric_id, (start, end))
     rows = connection.execute(
         "select business_date from wh_kpi.exempt_day where metric_id = %s and business_date between %s and %s"
         " and (unit_kind = 'all' or (unit_kind, unit_key) = (%s, %s)) group by business_date",
-        [metric_id, start, end, *unit],
+        [metric.metric_id, first, last, *unit],
     ).fetchall()
-    return [row[0] for row in rows]
+    exempt = {row[0] for row in rows}
+    counted = [day for day in _range(first, last) if day not in exempt]
+    if metric.kind == "last":
+        stock = connection.execute(
+            "select max(business_date) from wh_kpi.metric_day where metric_id = %s and metric_version = %s"
+            " and business_date = any (%s)",
+            [metric.metric_id, metric.version, counted],
+        ).fetchone()
+        counted = [day for day in stock or () if day is not None]
+    return counted, len(exempt)
+
+
+def _range(first: date, last: date) -> list[date]:
+    return [first + timedelta(number) for number in range((last - first).days + 1)]
 
 
 def _part(
@@ -165,8 +271,8 @@ def _part(
     role: str,
     name: str,
     unit: tuple[str, str],
-    span: tuple[date, date],
-    exempt: Sequence[date],
+    channel: str,
+    span: _Span,
     most_rows: int,
 ) -> Part:
     measure = declared.measures[name]
@@ -181,9 +287,10 @@ def _part(
     ]
     named = set(re.findall(r"\w+", f"{measure.expression} {measure.filter}"))
     columns = [known[0], fact.date_column, *(column for column in known[1:] if column in named - {fact.date_column})]
-    channels = [channel for channel in metric.channels if channel != "none"]
+    channels = [one for one in metric.channels if one != "none" and channel in (one, "all")]
     source = _rows_of(fact, measure, columns, unit, bool(channels))
-    arguments: list[Any] = [*span, list(exempt)]
+    # What is distinct cannot be taken apart by days, so exempt ones stay in it.
+    arguments: list[Any] = [_range(span.start, span.end) if measure.aggregate == "distinct" else span.days]
     arguments += [unit[1]] if unit[0] in fact.units else []
     arguments += [channels] if channels and fact.channel_column else []
     counted = sql.SQL("count(distinct amount)" if measure.aggregate == "distinct" else "coalesce(sum(amount), 0)")
@@ -196,14 +303,15 @@ def _part(
     shown = connection.execute(
         sql.SQL("select * from ({}) as behind order by 2, 1 limit {}").format(source, sql.Literal(most_rows)), arguments
     ).fetchall()
-    parameters = {
-        key: choice if value is None else value
-        for key, value, choice in connection.execute(
-            "select parameter_id, value, choice from wh_staging.stg_cfg__parameter"
-            " where parameter_id = any (%s) and %s between valid_from and valid_to order by parameter_id",
-            [sorted(declared.settled_by(name)), span[1]],
-        )
-    }
+    parameters: dict[str, str] = {}
+    for parameter, value, valid_from in connection.execute(
+        "select parameter_id, coalesce(choice, value::text), valid_from::text"
+        " from wh_staging.stg_cfg__parameter as p where parameter_id = any (%s) and valid_from <= %s and valid_to >= %s"
+        " order by parameter_id, p.valid_from",
+        [sorted(declared.settled_by(name)), span.end, min([*span.days, span.start])],
+    ):
+        before = parameters.get(parameter)
+        parameters[parameter] = value if before is None else f"{before}, from {valid_from} {value}"
     return Part(role, name, measure, parameters, Decimal(summary[0]), (*columns, "amount"), shown, summary[1])
 
 
@@ -212,8 +320,7 @@ def _rows_of(
 ) -> sql.Composed:
     """The rows of a fact that a measure counts for a unit, with what each adds."""
     conditions = [
-        f"rows.{fact.date_column} between %s and %s",
-        f"rows.{fact.date_column} <> all (%s::date[])",
+        f"rows.{fact.date_column} = any (%s::date[])",
         f"({measure.filter})",
         f"({measure.expression}) is not null",
     ]
@@ -223,7 +330,7 @@ def _rows_of(
         conditions.append(f"rows.{fact.channel_column} = any (%s)")
     shown = ", ".join(f"rows.{column}" for column in columns)
     # Both texts are the project's own declarations; a percent sign in them is no placeholder.
-    conditions[2:4] = [condition.replace("%", "%%") for condition in conditions[2:4]]
+    conditions[1:3] = [condition.replace("%", "%%") for condition in conditions[1:3]]
     text = (
         f"select {shown}, ({measure.expression}) as amount from wh_core.{fact.relation} as rows"
         " inner join wh_staging.stg_cfg__parameter_range as parameters"

@@ -221,7 +221,8 @@ def _profiles(metric: Metric, rows: _Rows, scope: Scope, defaults: Defaults) -> 
         n, others = int(mine.sum()), points[~mine]
         effect = float(strict.effect[index])
         shrunk = effect * n / (n + rules.shrink)
-        is_biased = abs(effect) > rules.bias_points and abs(float(strict.t_value[index])) > rules.t and n >= rules.n
+        is_beyond = abs(effect) - rules.bias_errors * float(strict.error[index]) > rules.bias_points
+        is_biased = is_beyond and abs(float(strict.t_value[index])) > rules.t and n >= rules.n
         drifted = rating.drift([value for value, _ in deviations.get(name, [])], of_all, rules)
         own, pool = halos[name]
         sample = _sample(rows.samples.get((metric.metric_id, name), {}))

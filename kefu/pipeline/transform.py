@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from psycopg.types.json import Jsonb
 
 from kefu.pipeline.context import Platform, Scope
-from kefu.pipeline.live_line import Base, begin, finish, going_on, project_hash
+from kefu.pipeline.live_line import Base, begin, changed_models, finish, going_on, project_hash
 from kefu.settings import PROJECT
 from kefu.warehouse import Role, WarehouseError
 
@@ -73,32 +73,39 @@ def build(platform: Platform, scope: Scope, layer: str, run_id: str) -> int:
 def run_models(
     platform: Platform, scope: Scope, arguments: Sequence[str], selected: Sequence[str], base: Base | None
 ) -> list[dict[str, object]]:
-    """Runs dbt on what is selected; of a build that goes on from a base only on what its changes can reach."""
+    """Runs dbt on what is selected; of a build that goes on from a base only on what its changes can reach.
+
+    Selections are paths of models, names, and names with all that they need (`+name`). What no load tells of is looked
+    at first: only what came out different goes on from there. A model may be among the results twice.
+    """
     given = ["--vars", json.dumps(scope.variables() | (base.variables() if base else {}))]
     manifest = parsed(platform, given)
-    if manifest is not None and base is not None and base.changed is not None:
-        if not _mark_reached(manifest, base.changed, selected):
-            return []
-        selected = [f"tag:{_REACHED}"]
-    return invoke(platform, [*arguments, "--select", *selected, *given])
+    if manifest is None or base is None or base.changed is None:
+        return invoke(platform, [*arguments, "--select", *selected, *given])
+    wanted = _wanted(manifest, selected)
+    logs, others = set(), set()
+    for key, source in manifest.sources.items():
+        if source.source_name.startswith("raw_"):
+            if (source.source_name.removeprefix("raw_"), source.name) in base.changed:
+                logs.add(key)
+        elif (source.source_name, source.name) != ("cfg", "object_version"):  # another one is built in full
+            others.update(manifest.child_map.get(key, []))
+
+    def run(found: set[str]) -> list[dict[str, object]]:
+        # A tag is found at once, where dbt compares every name with every node.
+        for key, node in manifest.nodes.items():
+            node.tags = [tag for tag in node.tags if tag != _REACHED] + [_REACHED] * (key in found)
+        return invoke(platform, [*arguments, "--select", f"tag:{_REACHED}", *given]) if found else []
+
+    results = run(others & wanted)
+    if any(result["status"] in ("error", "fail") for result in results):
+        return results
+    changed = {f"model.{manifest.metadata.project_name}.{name}" for name in changed_models(platform)}
+    return results + run(_reached(manifest, logs | changed) & wanted)
 
 
-def _mark_reached(manifest: Manifest, changed: frozenset[tuple[str, str]], selected: Sequence[str]) -> bool:
-    """Tags the selected models that read a changed version log, or anything else that no load says changed.
-
-    Selections are paths of models, names, and names with all that they need (`+name`). A tag is found at once, where
-    dbt compares every name with every node. Returns whether there is any.
-    """
-    logs = {f"raw_{system}.{entity}" for system, entity in changed}
-    # Another configuration is built in full.
-    found = {
-        key
-        for key, source in manifest.sources.items()
-        if f"{source.source_name}.{source.name}" in logs
-        or not (source.source_name.startswith("raw_") or (source.source_name, source.name) == ("cfg", "object_version"))
-    }
-    # What is dirty reaches only rows of models that are reached on another way.
-    found = _walk(found, lambda key: [] if key.endswith(".int_dirty") else manifest.child_map.get(key, []))
+def _wanted(manifest: Manifest, selected: Sequence[str]) -> set[str]:
+    """Returns the selected models."""
     wanted = {
         key
         for key, node in manifest.nodes.items()
@@ -109,10 +116,12 @@ def _mark_reached(manifest: Manifest, changed: frozenset[tuple[str, str]], selec
     }
     if any(part.startswith("+") for part in selected):
         wanted = _walk(wanted, lambda key: manifest.parent_map.get(key, []))
-    reached = {key for key in found & wanted if key.startswith("model.")}
-    for key, node in manifest.nodes.items():
-        node.tags = [tag for tag in node.tags if tag != _REACHED] + [_REACHED] * (key in reached)
-    return bool(reached)
+    return {key for key in wanted if key.startswith("model.")}
+
+
+def _reached(manifest: Manifest, start: set[str]) -> set[str]:
+    """Returns what reads the start, through anything; what is dirty reaches only rows of models reached otherwise."""
+    return _walk(start, lambda key: [] if key.endswith(".int_dirty") else manifest.child_map.get(key, []))
 
 
 def _walk(start: set[str], following: Callable[[str], list[str]]) -> set[str]:
@@ -125,7 +134,7 @@ def _walk(start: set[str], following: Callable[[str], list[str]]) -> set[str]:
 
 
 def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, object]]:
-    """Runs dbt in this process; returns node, status, seconds, rows and message of each result.
+    """Runs dbt in this process; returns node, status, begin (UTC), seconds, rows and message of each result.
 
     Raises:
         BuildError: when dbt could not even start, e.g. a model does not parse.
@@ -142,6 +151,7 @@ def invoke(platform: Platform, arguments: Sequence[str]) -> list[dict[str, objec
         {
             "node": result.node.unique_id.removeprefix("model.kefu.").removeprefix("test.kefu."),
             "status": str(result.status),
+            "began_at": min((part.started_at for part in result.timing), default=None),
             "seconds": result.execution_time,
             "rows": result.adapter_response.get("rows_affected"),
             "message": result.message,

@@ -67,17 +67,23 @@ class Detector:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Where a baseline comes from: units back, newest units left out, and units needed."""
+    """Where a baseline comes from: units back, newest units left out, units needed, and how many units old it is."""
 
     span: int
     guard: int
     least: int
+    age: int
+
+    @property
+    def needed(self) -> int:
+        """Scored units up to the first one that is compared with a baseline."""
+        return self.least + self.guard + self.age
 
 
 def of_days(rules: Decline) -> tuple[Detector, Baseline]:
     """Returns the detector and the baseline of days."""
     return _detector(rules, rules.window, rules.confirm, rules.cool_down), Baseline(
-        rules.base_days, rules.guard, rules.min_base
+        rules.base_days, rules.guard, rules.min_base, rules.base_age
     )
 
 
@@ -86,7 +92,7 @@ def of_weeks(rules: Decline) -> tuple[Detector, Baseline]:
     weekly = rules.weekly
     cool_down = math.ceil(rules.cool_down / 7)
     return _detector(rules, weekly.window, weekly.confirm, cool_down), Baseline(
-        weekly.base_weeks, rules.guard, weekly.min_base
+        weekly.base_weeks, rules.guard, weekly.min_base, weekly.base_age
     )
 
 
@@ -233,6 +239,7 @@ class Level:
 def level_of(value: Floats, total: Floats, weight: Floats, base: Baseline) -> Level:
     """Returns the baseline of every scored unit: the last `span` calendar units without the newest scored ones.
 
+    A unit has the baseline of the one `age` scored units earlier: what is judged must not move what it is judged by.
     `value` is NaN where nothing was scored; `total` and `weight` are the numerator and the denominator behind it.
     """
     width = value.shape[1]
@@ -266,7 +273,12 @@ def level_of(value: Floats, total: Floats, weight: Floats, base: Baseline) -> Le
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(weight > 0, 1 / weight, 0.0)
         parts = [centre, spread, summed(total), summed(weight), summed(inverse) / count, count.astype(float)]
-    return Level(*(packing.unpack(np.where(enough, part, np.nan), width) for part in parts))
+
+    def aged(part: Floats) -> Floats:
+        earlier = np.hstack([np.full((len(part), base.age), np.nan), np.where(enough, part, np.nan)])
+        return packing.unpack(earlier[:, :places], width)
+
+    return Level(*(aged(part) for part in parts))
 
 
 def within_variance(deviation: Floats, weight: Floats) -> float:
@@ -352,7 +364,10 @@ class Teams:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Everything known of one metric, in calendar columns; NaN where it could not be said."""
+    """Everything known of one metric, in calendar columns; NaN where it could not be said.
+
+    `widened` is the factor on the limit.
+    """
 
     value: Floats
     level: Level
@@ -360,7 +375,7 @@ class Judged:
     z: Floats
     team_z: Floats
     residual: Floats
-    phi_star: Floats
+    widened: Floats
     mean: Floats
     delta: Floats
     down: Side
@@ -394,19 +409,20 @@ def judge(observed: Observed, delta: Delta, rules: Decline, detector: Detector, 
     if observed.has_weekdays:
         z = z - observed.sign * _weekday_effect(value, level.centre, sigma, observed.team, members, rules)
     common, k_eff, in_team = _common(z, observed, members, rules)
-    team_z = np.where(observed.team >= 0, common[observed.team, np.arange(shape[1])], np.nan)
+    team_down, team_up = _team_sides(common * np.sqrt(k_eff), rules, detector, base)
+    team_z = _shared(z, observed.team, members, k_eff, team_down.is_watch | team_up.is_watch, rules)
     residual = np.where(np.isfinite(team_z), z - team_z, z)
     packing = Packing.of(np.isfinite(residual))
-    phi_star = _phi_star(residual, packing, observed.team, rules, detector, base)
+    widened = _phi_star(residual, packing, observed.team, rules, detector, base) * _unsure(level, detector)
     mean = _recent(observed.scale, total, weight, packing, detector.mean_units)
     size = _absolute(delta, level.centre, rules)
     with np.errstate(invalid="ignore"):
         worse = observed.sign * (mean - level.centre) <= -size
         better = observed.sign * (mean - level.centre) >= size
-    down = _side(residual, packing, detector, phi_star, worse)
-    up = _side(-residual, packing, detector, phi_star, better)
-    z_down = _side(z, packing, detector, phi_star, worse).is_watch
-    z_up = _side(-z, packing, detector, phi_star, better).is_watch
+    down = _side(residual, packing, detector, widened, worse)
+    up = _side(-residual, packing, detector, widened, better)
+    z_down = _side(z, packing, detector, widened, worse).is_watch
+    z_up = _side(-z, packing, detector, widened, better).is_watch
     evaluated = np.isfinite(down.e)
     known = _by_team(evaluated, observed.team, len(common))
 
@@ -414,10 +430,9 @@ def judge(observed: Observed, delta: Delta, rules: Decline, detector: Detector, 
         alarmed = _by_team(evaluated & alarms, observed.team, len(common))
         return np.where(known >= rules.min_team, alarmed / np.maximum(known, 1), np.nan)
 
-    team_down, team_up = _team_sides(common * np.sqrt(k_eff), rules, detector, base)
     teams = Teams(common, k_eff, team_down, team_up, share(z_down), share(z_up), in_team)
     shadow = packing.unpack(cusum(packing.pack(residual), *rules.shadow), shape[1])
-    return Judged(value, level, sigma, z, team_z, residual, phi_star, mean, size, down, up, z_down, z_up, shadow, teams)
+    return Judged(value, level, sigma, z, team_z, residual, widened, mean, size, down, up, z_down, z_up, shadow, teams)
 
 
 def _between_steps(level: Level, scale: float) -> Level:
@@ -457,6 +472,40 @@ def _common(
         centre[number] = np.where(scored[number] >= rules.min_team, middle, np.nan)
         k_eff[number] = effective_agents(own, f"{observed.seed}|{observed.team_names[number]}", rules)
     return centre, k_eff, scored
+
+
+def _shared(
+    z: Floats, team: Whole, members: Mapping[int, Whole], k_eff: Floats, is_common: Flags, rules: Decline
+) -> Floats:
+    """Returns how much of everybody's day is the team's: the median of the others, less what chance makes of it.
+
+    In full while the team itself alarms. Nobody's own day is taken out of itself, and a few colleagues who had a bad
+    day by chance excuse nobody; NaN where too few were scored.
+    """
+    shared = np.full(z.shape, np.nan)
+    for number, rows in members.items():
+        own = np.where(team[rows] == number, z[rows], np.nan)
+        others = _of_others(own)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            beyond = np.maximum(0.0, 1 - rules.team_errors**2 / (others**2 * k_eff[number]))
+        part = np.where(is_common[number], others, others * beyond)
+        shared[rows] = np.where((team[rows] == number) & np.isfinite(k_eff[number]), part, shared[rows])
+    return shared
+
+
+def _of_others(values: Floats) -> Floats:
+    """Returns for every value the median of the others in its column; NaN without any."""
+    order = np.argsort(values, axis=0, kind="stable")
+    rank = np.argsort(order, axis=0, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=0)
+    others = np.isfinite(values).sum(axis=0) - 1
+
+    def without_own(place: Whole) -> Floats:
+        at = np.maximum(place, 0) + (np.maximum(place, 0) >= rank)
+        return np.take_along_axis(ordered, np.minimum(at, len(values) - 1), axis=0)
+
+    middle = (without_own((others - 1) // 2) + without_own(others // 2)) / 2
+    return np.where(np.isfinite(values) & (others > 0), middle, np.nan)
 
 
 def _sigma(value: Floats, weight: Floats, level: Level, observed: Observed, rules: Decline) -> Floats:
@@ -533,6 +582,15 @@ def _phi_star(
     return phi_star_of(phi, rules.phi_cap)
 
 
+def _unsure(level: Level, detector: Detector) -> Floats:
+    """The factor of each unit for a baseline that is an estimate: its error shifts all units of the window alike.
+
+    The variance of the median of n normal values is pi / 2n of one's.
+    """
+    shift = detector.weights.sum() / detector.sigma
+    return np.asarray(np.sqrt(1 + shift**2 * math.pi / (2 * level.count)))
+
+
 def _recent(scale: float, total: Floats, weight: Floats, packing: Packing, units: int) -> Floats:
     """The pooled value of the last scored units; NaN while there are fewer."""
 
@@ -561,11 +619,11 @@ def _absolute(delta: Delta, centre: Floats, rules: Decline) -> Floats:
     return np.where(known, np.where(usable, delta.value * np.sqrt(squares), np.nan), np.nan)
 
 
-def _side(residual: Floats, packing: Packing, detector: Detector, phi_star: Floats, is_large: Flags) -> Side:
+def _side(residual: Floats, packing: Packing, detector: Detector, widened: Floats, is_large: Flags) -> Side:
     width = residual.shape[1]
-    r, widened = packing.pack(residual), packing.pack(phi_star)
+    r = packing.pack(residual)
     e = smoothed(r, detector)
-    watch = watched(r, e, detector, widened)
+    watch = watched(r, e, detector, packing.pack(widened))
     large = packing.pack(is_large.astype(float)) > 0
     sure = confirmed(watch, detector, large)
     return Side(

@@ -23,6 +23,13 @@ def test_every_metric_is_explained_in_words(project: Path, language: Language) -
     assert len({one.name for one in found}) == len(found), "two metrics have one name"
 
 
+def test_a_slow_metric_says_which_days_a_period_counts(project: Path) -> None:
+    catalogue = load_catalogue(project / "config")
+    said = {name: dict(entry(catalogue, catalogue.metrics[name], "en").facts) for name in ("fcr_repeat", "aht")}
+    assert said["fcr_repeat"]["Days that count in a period"].startswith("Those whose window ends in it")
+    assert "Days that count in a period" not in said["aht"]
+
+
 def test_the_numbers_inside_a_definition_are_shown(project: Path) -> None:
     catalogue = load_catalogue(project / "config")
     facts = dict(entry(catalogue, catalogue.metrics["first_response_time"], "en").facts)
@@ -32,3 +39,19 @@ def test_the_numbers_inside_a_definition_are_shown(project: Path) -> None:
     assert facts["Counted on"] == "Day on which the conversation starts"
     assert facts["Credited to"] == "Team or queue only, never a person"
     assert facts["Target"] == "0.80 (2026-01-01)"
+
+
+@pytest.mark.parametrize(
+    ("metric_id", "said"),
+    [
+        ("csat_rate", "95% Wilson interval, by the number of cases"),
+        ("occupancy", "95% interval from how far days differ"),
+        ("avg_response_time", "95% interval from how far days differ"),
+        ("first_response_p90", "95% interval between the cases of certain ranks"),
+        ("conversations_handled", "None: all is counted"),
+    ],
+)
+def test_the_interval_of_a_metric_is_explained(project: Path, metric_id: str, said: str) -> None:
+    catalogue = load_catalogue(project / "config")
+    assert dict(entry(catalogue, catalogue.metrics[metric_id], "en").facts)["Interval"].startswith(said)
+    assert "Interval" not in dict(entry(catalogue, catalogue.metrics["composite_score"], "en").facts)

@@ -37,7 +37,7 @@ CONTRACTS = [
     "int_closing", "contradicted_duty", "contradicted_account", "contradicted_score", "reconciliation", "lateness",
     "coverage", "int_agent_session", "int_service_window", "int_ticket", "int_ticket_event", "int_ticket_episode",
     "int_sla_clock", "int_dial", "int_lead", "int_order", "int_order_link", "int_registration", "enquiry_funnel",
-    "list_utilisation", "metric_day", "int_rating_signal", "row_finding", "integrity_finding",
+    "list_utilisation", "metric_day", "int_metric_window", "int_rating_signal", "row_finding", "integrity_finding",
     "decline_signal", "decline_coverage", "best_practice", "coaching_queue", "common_issue",
 ]  # fmt: skip
 PLANTED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("planted.yml").read_text("utf-8"))
@@ -54,8 +54,8 @@ KEYLESS = {
 }  # fmt: skip
 # Columns that differ between two runs over the same input; content hashes leave them out.
 VOLATILE = {("stg_cfg__plan", "approved_at"), ("source_record", "load_seq"), ("stg_tabular__roster", "known_at")}
-# What the wall clock measured: all of lateness but what it is about.
-WALL_CLOCK = {"lateness": {"source_id", "entity"}}
+# What the wall clock measured: all of lateness but what it is about and what the records say.
+WALL_CLOCK = {"lateness": {"source_id", "entity", "newest_at"}}
 
 Copy = Callable[[Platform, str], Platform]
 Manifest = dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import multiprocessing
 import os
@@ -11,7 +12,6 @@ import runpy
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,14 +19,15 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
+from kefu.payroll import Close, close_period
 from kefu.pipeline.context import Platform
 from kefu.pipeline.publish import Published
 from kefu.pipeline.run import daily
 from kefu.settings import PROJECT, Settings, ensure_env, free_port
 from kefu.warehouse import Role, Warehouse, embedded
 
-LINE = "t_line"
-# What a finished line remembers beside its database.
+LINE, CLOSED = "t_line", "t_closed"
+# What a finished line remembers beside its databases.
 RECORD = "line.pickle"
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
 # Each killed run is a process of its own, forked from one that has imported what runs need.
@@ -34,7 +35,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["kefu.payroll", "kefu.pipeline.run", "dbt.cli.main", "great_expectations"])
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Line:
     """The complete daily run over the recordings; nobody changes its database, everybody copies it.
 
@@ -77,9 +78,10 @@ def serving(settings: Settings) -> Iterator[None]:
 
 
 def finished_line(shared: Path) -> Path:
-    """Returns `shared/line`, a stopped installation that holds the complete daily run, made by the first who asks.
+    """Returns `shared/line`, a stopped installation with the complete daily run and, beside it, its demo period closed.
 
-    Who comes second waits: three workers that build the same cost more than two that wait.
+    It is made by the first who asks. Who comes second waits: three workers that build the same cost more than two that
+    wait.
     """
     folder = shared / "line"
     with (shared / "line.lock").open("w") as lock:
@@ -89,17 +91,29 @@ def finished_line(shared: Path) -> Path:
             settings = settings_in(folder)
             config = configuration(folder)
             said: list[str] = []
-            with serving(settings), watched_commands() as commands:
-                platform = Platform(settings.model_copy(update={"kefu_config_dir": config}), LINE)
-                published = daily(platform, "first run", say=said.append)
-            (folder / RECORD).write_bytes(pickle.dumps((config, published, said, commands)))
+            with serving(settings):
+                with watched_commands() as commands:
+                    platform = Platform(settings.model_copy(update={"kefu_config_dir": config}), LINE)
+                    published = daily(platform, "first run", say=said.append)
+                (folder / CLOSED).mkdir()
+                close = close_period(copy_database(platform, settings, CLOSED, folder / CLOSED), "2026_11_demo")
+            close = dataclasses.replace(close, folder=close.folder.relative_to(folder / CLOSED))
+            (folder / RECORD).write_bytes(pickle.dumps(((config, published, said, commands), close)))
     return folder
 
 
 def line_on(settings: Settings) -> Line:
     """Returns the finished line on a server that began as a copy of the one of `finished_line`."""
-    config, *told = pickle.loads((settings.kefu_data_dir / RECORD).read_bytes())
+    (config, *told), _ = pickle.loads((settings.kefu_data_dir / RECORD).read_bytes())
     return Line(Platform(settings.model_copy(update={"kefu_config_dir": config}), LINE), *told)
+
+
+def closed_on(settings: Settings) -> tuple[Platform, Close]:
+    """Returns the closed period on the same server; its files are this worker's own copies."""
+    _, close = pickle.loads((settings.kefu_data_dir / RECORD).read_bytes())
+    folder = settings.kefu_data_dir / CLOSED
+    made = by_url(settings, CLOSED, folder).model_copy(update={"kefu_config_dir": folder / "config"})
+    return Platform(made), dataclasses.replace(close, folder=folder / close.folder)
 
 
 def configuration(folder: Path) -> Path:

@@ -52,6 +52,8 @@ ASSIGNMENT_RESPONSE_SECONDS = 60
 ACW_CAP_SECONDS = 600
 ACTIVE_GAP_SECONDS = 300
 STALE_CLOSE_SECONDS = 7 * 24 * 3600
+# A day of these counts in the period in which its window ends.
+WATCHED_DAYS = {"fcr_repeat": 7, "repeat_contact_rate": 7}
 RATING_WINDOW_SECONDS = 72 * 3600
 LONGEST_PUNCH_SECONDS = 16 * 3600
 CSAT_GOOD_FROM = 4
@@ -366,7 +368,7 @@ def cells(kind: str, key: str, channel: str, metric: str, day: date) -> Iterator
     ranges = [f"{day:%Y-%m}"]
     if metric not in NOT_DAILY:
         ranges += [day.isoformat(), f"{year}-W{week:02}"]
-    if PERIOD_FIRST_DATE <= day <= PERIOD_LAST_DATE:
+    if PERIOD_FIRST_DATE <= day + timedelta(WATCHED_DAYS.get(metric, 0)) <= PERIOD_LAST_DATE:
         ranges.append("period")
     for reported_channel in (channel,) if channel == "none" else (channel, "all"):
         for reported_range in ranges:

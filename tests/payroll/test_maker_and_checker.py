@@ -153,6 +153,21 @@ def test_only_a_source_that_ends_early_is_accepted_and_by_somebody_who_does_not_
         for statement in (*waived, stale, "set session authorization kefu_plan_author", RECORD):
             connection.execute(statement.encode())
         connection.rollback()
+    # Another cut of the same data changes nothing for the waiver; of more data it does.
+    cut_again = (
+        "set session authorization kefu_plan_author",
+        f"select payroll.cut('{PERIOD}', 'a source was read again')",
+        "set session authorization kefu_transformer",
+    )
+    more_loaded = (
+        "reset session authorization",
+        "insert into ops.load (load_seq, run_id, source_id, system, entity, read_count, inserted_count,"
+        " unchanged_count, filtered_count, quarantined_count, tombstoned_count, filtered_by_rule, started_at)"
+        " values (7, 'r', 'chat', 'live_helper_chat', 'chat', 1, 1, 0, 0, 0, 0, '{}', now())",
+    )
+    other = f"update {CALCULATION}.close_gate set is_passed = false where gate = 'reconciliation'"
+    assert "sources_fresh" not in refused(calculated, *waived, *cut_again, stale, other)
+    assert "sources_fresh" in refused(calculated, *waived, *more_loaded, *cut_again, stale, other)
     with pytest.raises(psycopg.errors.RaiseException, match="cannot close a period with it"):
         change(calculated, waived[1], role=Role.PLAN_AUTHOR)
 

@@ -109,9 +109,9 @@ def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
     step(real, PERIOD, "review", CHECKER)
     step(real, PERIOD, "publish", CHECKER)
     set_clock(real, "2026-12-08T08:00:00Z")
-    few = ("CS1003", "CS1012")
-    waiting = r"have not both accepted .*: [^,]+ \(CS1003\), [^,]+ \(CS1012\)\. Remedy"
-    with pytest.raises(CloseRefused, match=waiting):
+    few = ("CS1003", "CS1005", "CS1006", "CS1009", "CS1010", "CS1011", "CS1012")
+    waiting = ", ".join(rf".+ \({agent}\)" for agent in few)
+    with pytest.raises(CloseRefused, match=rf"have not both accepted .*: {waiting}\. Remedy"):
         step(real, PERIOD, "approve", APPROVER)
     for login in (CHECKER, APPROVER):
         for agent in few:
@@ -127,8 +127,9 @@ def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
     assert {path: path.read_bytes() for path in pages.rglob("*.html")} == published
     sealed = export(real, PERIOD)
 
-    # Two agents have fewer than 30 conversations that were watched for a week. What is left to judge them by weighs
-    # less than 60 of 100 points, so they get no composite.
+    # In the first period there are no days before it, whose week of watching would end in it. Seven agents have fewer
+    # than 30 conversations that count; what is left to judge them by weighs less than 60 of 100 points, so they get no
+    # composite.
     assert sealed.row_count == 12
     found = query(
         real, "select agent_key, composite, composite_unadjusted, grade from payroll.snapshot"
@@ -143,8 +144,9 @@ def test_a_close_names_every_gate_that_fails_and_then_each_is_settled(
         real, "select agent_key from payroll.snapshot_component where metric_id = 'fcr_repeat' and is_adjusted"
         " and n >= 30"
     )  # fmt: skip
-    assert len(others) == 10
-    assert set(others) == set(watched)
+    assert len(others) == 5
+    # Three more have a composite without it: their other metrics weigh enough.
+    assert len(watched) == 2 and set(watched) < set(others)
     assert sorted(path.name for path in sealed.folder.iterdir()) == [
         "appraisal.csv", "appraisal.xlsx", "chain.json", "manifest.json", "manifest.sig", "public_key.pem",
     ]  # fmt: skip

@@ -196,18 +196,34 @@ def test_the_cut_waits_for_late_ratings_and_names_everything_it_waits_for(settin
     with pytest.raises(CloseRefused) as refused:
         cut(platform, REAL)
     for problem in (
-        "earlier than 8 days after its end", "earlier than 72 hours after its end",
-        "it ends on 2026-11-16, and data is cut 8 days later", "which has not come yet",
+        "earlier than 3 days after its end", "earlier than 72 hours after its end",
+        "it ends on 2026-11-16, and data is cut 3 days later", "which has not come yet",
     ):  # fmt: skip
         assert problem in str(refused.value)
-    # Without first contact resolution within 7 days three days are enough, unless ratings come later.
-    change = (
-        "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body) select kind,"
-        " object_id, version + 1, 'x', valid_from, body - 'matures_in' from cfg.object_version where kind = 'metric'"
-        " and body ? 'matures_in'"
+
+
+def test_by_wait_the_cut_waits_for_the_largest_window_within_the_period(settings: Settings, tmp_path: Path) -> None:
+    platform = installation(
+        settings, "t_wait", tmp_path, [{"period_id": REAL, "mode": "real", "plan_ids": ["balanced_im"]}]
     )
-    query(platform, change, Role.PLAN_AUTHOR)
-    with pytest.raises(CloseRefused, match=r"earlier than 3 days after its end.*data is cut 3 days later"):
+    set_clock(platform, "2026-11-22T08:00:00Z")
+
+    def change(kind: str, object_id: str, valid_from: str, body: str) -> None:
+        query(
+            platform,
+            "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body) select kind,"
+            f" object_id, max(version) over () + 1, 'x', {valid_from}, {body} from cfg.object_version"
+            f" where kind = '{kind}' and object_id = '{object_id}' order by version desc limit 1",
+            Role.PLAN_AUTHOR,
+        )
+
+    change("defaults", "defaults", "valid_from", r"""jsonb_set(body, '{period, late_mature}', '"wait"')""")
+    with pytest.raises(CloseRefused, match="data is cut 8 days later"):
+        cut(platform, REAL)
+    # First contact within 10 days from the middle of the period on, within 2 afterwards.
+    change("parameter", "fcr_window_days", "'2026-11-10'", r"""jsonb_set(body, '{value}', '"10"')""")
+    change("parameter", "fcr_window_days", "'2026-11-22'", r"""jsonb_set(body, '{value}', '"2"')""")
+    with pytest.raises(CloseRefused, match="data is cut 11 days later"):
         cut(platform, REAL)
 
 

@@ -42,7 +42,7 @@ def put(connection: Connection, metric_id: str, agents: list[str], values: Value
             for column, day in enumerate(days):
                 if day.weekday() != 6:
                     total = round(values[row, column] * cases, 6)
-                    copy.write_row((metric_id, 1, "agent", agent, "voice", day, False, total, cases, cases))
+                    copy.write_row((metric_id, 1, "agent", agent, "voice", day, None, False, total, cases, cases))
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,13 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from typer.testing import CliRunner
 
+from kefu import cli
 from kefu.pipeline.context import Platform, UnknownPeriod
-from kefu.pipeline.metrics import explain
-from kefu.warehouse import WarehouseError
+from kefu.pipeline.metrics import Explanation, explain
+from kefu.warehouse import Role, WarehouseError
+from tests.conftest import Copy
 from tests.e2e.support import Line
 
 UNITS = [("site", "site"), ("team", "general"), ("queue", "chat_cs"), ("agent", "CS1001"), ("agent", "CS1005")]
@@ -23,26 +26,58 @@ def test_the_rows_behind_every_number_add_up_to_it(line: Line) -> None:
             if metric.kind == "elsewhere" or unit[0] not in metric.units or unit[0] in metric.needs:
                 continue
             found = explain(line.platform, metric.metric_id, unit, most_rows=3)
-            if found.null_reason in ("source_missing", "not_measured"):
-                continue
-            for role, number in (("numerator", found.numerator), ("denominator", found.denominator)):
-                parts = [part.total for part in found.parts if part.role == role]
-                if parts and metric.kind not in ("percentile", "last"):
-                    assert sum(parts) == number, (metric.metric_id, unit, role)
-                    compared[metric.kind] += 1
-            if metric.kind == "percentile":
-                assert found.parts[0].total == found.n, (metric.metric_id, unit)
-                compared[metric.kind] += 1
-            assert all(len(part.rows) == min(3, part.row_count) for part in found.parts)
+            if found.null_reason not in ("source_missing", "not_measured"):
+                compared[metric.kind] += adds_up(found)
+                assert all(len(part.rows) == min(3, part.row_count) for part in found.parts)
     assert compared["ratio"] > 200 and compared["sum"] > 20 and compared["percentile"] >= 4
+
+
+def adds_up(found: Explanation) -> int:
+    """How many numbers of an explanation were compared with the rows behind them."""
+    if found.metric.kind == "percentile":
+        assert found.parts[0].total == found.n, found
+        return 1
+    compared = 0
+    for role, number in (("numerator", found.numerator), ("denominator", found.denominator)):
+        parts = [part.total for part in found.parts if part.role == role]
+        if parts:
+            assert sum(parts) == number, (found.metric.metric_id, found.unit_key, found.period_kind, role)
+            compared += 1
+    return compared
+
+
+def test_days_weeks_and_months_of_a_channel_are_explained_too(line: Line) -> None:
+    with line.platform.warehouse.connect(Role.AUDITOR) as connection:
+        # Of each metric one value that has numbers, of whatever range, unit and channel.
+        values = connection.execute(
+            "select distinct on (metric_id) metric_id, unit_kind, unit_key, channel, period_kind, period_id, value,"
+            " interval_low, n from wh_kpi.metric_value"
+            " where period_kind <> 'period' and n > 0 and unit_key not like '%:%'"
+            " order by metric_id, md5(metric_id || period_kind), md5(metric_id || unit_kind),"
+            " md5(metric_id || unit_key || channel || period_id)"
+        ).fetchall()
+    compared: Counter[str] = Counter()
+    for metric_id, kind, key, channel, grain, period_id, value, low, n in values:
+        found = explain(
+            line.platform, metric_id, (kind, key), period_id, period_kind=grain, channel=channel, most_rows=1
+        )
+        assert (found.value, found.n, found.interval and found.interval[0]) == (value, n, low)
+        compared[grain] += adds_up(found)
+        compared[kind] += 1
+        compared["interval"] += found.interval is not None
+    assert all(compared[grain] > 20 for grain in ("day", "week", "month")), compared
+    assert all(compared[kind] > 0 for kind in ("agent", "team", "queue", "site")), compared
+    assert compared["interval"] > 20, compared
 
 
 def test_an_explanation_shows_formula_numbers_and_rows(line: Line) -> None:
     found = explain(line.platform, "abandonment_rate", ("site", "site"))
     lines = found.lines()
     assert lines[0] == "放弃率 / Abandonment rate (abandonment_rate), version 1"
-    assert lines[-3:-1] == ["= (queue_abandoned) / (queue_offered)", "= 47 / 588"]
-    assert Decimal(lines[-1].removeprefix("= ")) == found.value
+    assert lines[-4:-2] == ["= (queue_abandoned) / (queue_offered)", "= 47 / 588"]
+    assert Decimal(lines[-2].removeprefix("= ")) == found.value
+    assert found.interval is not None
+    assert lines[-1] == "interval {:f} to {:f}".format(*(limit.normalize() for limit in found.interval))
     part = found.parts[0]
     assert part.heading().startswith("numerator queue_abandoned = 47 (number of rows of queue_visit where outcome")
     assert (part.columns[0], part.row_count, len(part.rows)) == ("queue_visit_key", 47, 20)
@@ -56,6 +91,48 @@ def test_a_definition_that_has_moved_on_explains_nothing_of_an_earlier_period(li
     found, expected = (explain(one, "abandonment_rate", ("site", "site")) for one in (moved, line.platform))
     assert found.lines() == expected.lines()
     assert found.parts == expected.parts
+
+
+def test_the_version_that_counted_is_explained(line: Line, copy_of: Copy) -> None:
+    platform = copy_of(line.platform, "t_explain")
+    with platform.warehouse.connect(Role.OWNER) as connection:
+        connection.execute(
+            "insert into cfg.object_version (kind, object_id, version, content_hash, valid_from, body)"
+            " select kind, object_id, 2, 'changed', '2026-10-01',"
+            """ body || '{"version": 2, "valid_from": "2026-10-01", "numerator": ["queue_offered"]}'"""
+            " from cfg.object_version where kind = 'metric' and object_id = 'abandonment_rate' and version = 1"
+        )
+    found, expected = (explain(one, "abandonment_rate", ("site", "site")) for one in (platform, line.platform))
+    assert found.metric.version == 1
+    assert found.parts == expected.parts
+
+
+def test_the_command_takes_unit_channel_and_range(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_platform", lambda: line.platform)
+    with line.platform.warehouse.connect(Role.AUDITOR) as connection:
+        found = connection.execute(
+            "select unit_key, period_id, numerator, denominator, n, interval_low from wh_kpi.metric_value"
+            " where metric_id = 'avg_response_time' and unit_kind = 'agent' and period_kind = 'month'"
+            " and channel = 'chat' and interval_low is not null order by n desc, unit_key limit 1"
+        ).fetchone()
+    assert found is not None
+    agent, month, numerator, denominator, n, low = found
+    options = ["--agent", agent, "--channel", "chat", "--period-kind", "month", "--period", month, "--rows", "2"]
+    shown = CliRunner().invoke(cli.app, ["metrics", "explain", "avg_response_time", *options])
+    assert shown.exit_code == 0, shown.output
+    assert f"agent {agent}, channel chat, month {month} (" in shown.output
+    assert f"n = {n}, as of 2026-" in shown.output
+    assert f"\n= {numerator:f} / {denominator:f}\n" in shown.output
+    assert f"\ninterval {low.normalize():f} to " in shown.output
+    assert "hours_mode = roster" in shown.output
+    assert f"... {n - 2} more rows; --rows shows them" in shown.output
+    wrong = CliRunner().invoke(cli.app, ["metrics", "explain", "asa", "--period-kind", "year"])
+    assert wrong.exit_code == 2
+
+
+def test_a_range_without_a_name_is_asked_for(line: Line) -> None:
+    with pytest.raises(WarehouseError, match=r"which week\? Remedy: name it, e\.g\. 2026-W45"):
+        explain(line.platform, "asa", ("site", "site"), period_kind="week")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from kefu.catalogue.defaults import Integrity, load_defaults
-from kefu.pipeline.integrity import Evidence, Outcome, rule_of
+from kefu.pipeline.integrity import Evidence, Outcome, Pair, rule_of
 from kefu.settings import PROJECT
 from kefu.statistics.integrity import (
     above_cohort,
@@ -32,7 +32,7 @@ def evidence(**ratings: list[float]) -> Evidence:
     size = len(next(iter(ratings.values())))
     return Evidence(
         [f"CS{i:03}" for i in range(size)], np.array(["c"] * size, np.str_),
-        {name: np.array(values, np.float64) for name, values in ratings.items()}, {}, {}, {}, False, {}, {},
+        {name: np.array(values, np.float64) for name, values in ratings.items()}, {}, {}, {}, False, {},
     )  # fmt: skip
 
 
@@ -176,3 +176,30 @@ def test_the_order_of_agents_changes_nothing(counts: list[tuple[int, int]]) -> N
     assert one.p[order] == pytest.approx(other.p, nan_ok=True)
     assert one.within[order].tolist() == other.within.tolist()
     assert benjamini_hochberg(one.p)[order] == pytest.approx(benjamini_hochberg(other.p), nan_ok=True)
+
+
+# --- pairs ------------------------------------------------------------------------------------------------------------
+
+
+def reciprocity(liked: int) -> float:
+    """p of two who exchange high marks in 3 of 4 months; both get `liked` of 20 from others."""
+    people = evidence(rating_count=[0.0] * 12)
+    pairs = {i: [Pair((i + step) % 12, 0, 4, 0, 0) for step in range(1, 6)] for i in range(12)}
+    pairs[0] = [Pair(1, 3, 4, 3, 3), *(Pair(i, 0, 5, 0, liked // 4) for i in range(2, 6))]
+    pairs[1] = [Pair(0, 3, 4, 3, 3), *(Pair(i, 0, 5, 0, liked // 4) for i in range(2, 6))]
+    people.pairs = {"peer_rating": pairs}
+    return float(rule_of("I7")(people, LIMITS, "I7", "peer_rating").p[0])
+
+
+def test_i7_who_is_liked_by_everybody_is_no_pair() -> None:
+    assert reciprocity(0) < 0.01
+    assert reciprocity(16) > 0.1
+
+
+def test_i7_a_partner_outside_the_plans_is_like_everybody() -> None:
+    people = evidence(rating_count=[0.0] * 3)
+    people.pairs = {"peer_rating": {0: [Pair(None, 3, 3, 3, 3), Pair(1, 0, 3, 0, 0)], 1: [Pair(0, 0, 3, 0, 0)]}}
+    found = rule_of("I7")(people, LIMITS, "I7", "peer_rating")
+    assert found.observed[0] == 3
+    assert 0 < found.expected[0] < 1
+    assert np.isnan(found.p[2])

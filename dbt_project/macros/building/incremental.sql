@@ -21,7 +21,10 @@
 
    Everything a model reads is limited in its own reference to the rows that what is dirty needs. What cannot be limited
    so is read as a whole, and when it changes, the model is built in full: nothing can be missed by forgetting a rule.
-   Kinds that are read by conversation or customer are excepted when the changes of what is read make marks. #}
+   Kinds that are read by conversation or customer are excepted when the changes of what is read make marks.
+
+   A model of which nothing that it reads has changed stands as it is, with a rule or without. What is built in full and
+   comes out the same has not changed. #}
 {% macro moves(by=none) %}
     {%- set rule = {'by': by} -%}
     {%- do rule.update(kwargs) -%}
@@ -62,13 +65,57 @@
         or (rule.get('clock') and var('base_as_of') != var('as_of'))
         or not is_told(rule)
         or not load_cached_relation(this)
-        or run_query(
-            'select 1 from ' ~ dirty_table() ~ " where entity = 'model' and dirty_key = '" ~ model.name ~ "'"
-        ).rows
     %}
         {{ return(none) }}
     {% endif %}
+    {% for name in read_models() if name in changed() and is_read_as_a_whole(rule, name) %}
+        {{ return(none) }}
+    {% endfor %}
     {{ return(rule) }}
+{% endmacro %}
+
+{% macro read_models() %}
+    {% set found = [] %}
+    {% for key in model.depends_on.nodes if key in graph.nodes %}
+        {% do found.append(graph.nodes[key].name) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{# What has changed since the last finished build when this model's turn has come: models, version logs, and `int_dirty`
+   while it holds a mark. Looked up once. #}
+{% macro changed() %}
+    {% if '__changed' not in model %}
+        {% set found = run_query(
+            'select dirty_key from ' ~ dirty_table() ~ " where entity = 'changed' union all"
+            ~ " select 'int_dirty' where exists (select from " ~ dirty_table() ~ " where entity <> 'changed') union all"
+            ~ " select 'raw_' || system || '.' || entity from ops.load where load_seq > " ~ var('base_cut')
+            ~ ' and load_seq <= ' ~ var('data_cut') ~ ' group by system, entity'
+        ) %}
+        {% do model.update({'__changed': found.rows | map('first') | list}) %}
+    {% endif %}
+    {{ return(model['__changed']) }}
+{% endmacro %}
+
+{# Whether a relation is today what it was after the last finished build. Of what is neither a model nor a version log
+   nobody knows; another configuration is built in full. #}
+{% macro stands(sql) %}
+    {% if
+        not is_moving()
+        or not load_cached_relation(this)
+        or (var('base_as_of') != var('as_of') and var('as_of') in sql)
+    %}
+        {{ return(false) }}
+    {% endif %}
+    {% for name in read_models() if name in changed() %}
+        {{ return(false) }}
+    {% endfor %}
+    {% for schema, table in model.sources if (schema, table) != ('cfg', 'object_version') %}
+        {% if not schema.startswith('raw_') or schema ~ '.' ~ table in changed() %}
+            {{ return(false) }}
+        {% endif %}
+    {% endfor %}
+    {{ return(true) }}
 {% endmacro %}
 
 {# Whether everything a model reads tells when it changes: no view does, and days only those models that say which. #}
@@ -247,14 +294,16 @@
             entity = any('{{ '{' ~ rule.get('period_marks', []) | join(', ') ~ '}' }}')
             or (
                 entity = 'date'
-                and business_date between '{{ var("period_start") }}' and '{{ var("period_end") }}'
+                and business_date between ({{ first_counted_day() }}) and '{{ var("period_end") }}'
                 and business_date in (select dirty_day.business_date from dirty_day)
             );
         create temporary table dirty_range_day on commit drop as
         select days.midnight::date as business_date
         from dirty_range
         cross join lateral generate_series(
-            dirty_range.period_start::timestamp,
+            case dirty_range.period_kind
+                when 'period' then ({{ first_counted_day() }}) else dirty_range.period_start
+            end::timestamp,
             case dirty_range.period_kind
                 when 'day' then dirty_range.period_start
                 when 'week' then dirty_range.period_start + 6
@@ -268,11 +317,16 @@
     {%- endif %}
 {% endmacro %}
 
+{# No earlier day than this counts in the period. #}
+{% macro first_counted_day() -%}
+    select '{{ var("period_start") }}'::date - coalesce(max(window_days), 0)
+    from wh_intermediate.int_metric_window
+{%- endmacro %}
+
 {# Deletes the dirty rows of a table and inserts what the model says about them now. #}
 {% macro patch(target, rule) %}
     {% set fresh = model.name ~ '__fresh' %}
     {% set changed = model.name ~ '__changed' %}
-    {% set remembers = remembers_of(rule) %}
     {% call statement('prepare') %}
         {{ more_memory() }}
         {{ snapshot(rule) }}
@@ -297,9 +351,7 @@
         delete from {{ target }} as old
         where {{ is_replaced(rule, 'old') }};
         {% else %}
-        {% if remembers %}
         {{ differences(changed, '(select * from ' ~ target ~ ' where ' ~ dirty_rows(rule) ~ ')', fresh) }}
-        {% endif %}
         delete from {{ target }}
         where {{ dirty_rows(rule) }};
         {% endif %}
@@ -307,11 +359,9 @@
     {% call statement('main') %}
         insert into {{ target }} select * from {{ fresh }}
     {% endcall %}
-    {% if remembers %}
     {% call statement('remember') %}
         {{ remember_all(rule, changed) }}
     {% endcall %}
-    {% endif %}
 {% endmacro %}
 
 {# The rows of the records of a log that have new versions, by what any version of them says they are. #}
@@ -324,31 +374,16 @@
     )
 {%- endmacro %}
 
-{# Whether changes of a patched model are of use to another one. Rows that are replaced by conversation are known. #}
-{% macro remembers_of(rule) %}
+{# Whether a patched model reads all of another one and nothing else tells it that this has changed. #}
+{% macro is_read_as_a_whole(rule, name) %}
     {{ return(
-        rule.get('dates') or rule.get('marks') or (rule.get('key') and rule.by != 'conversation')
-        or whole_readers() | length > 0
+        rule.by != 'version'
+        and name != 'int_dirty'
+        and name not in rule.get('covers', [])
+        and name not in rule.get('also', {})
+        and not needed_rows(rule, name)
+        and not (rule.by in ('conversation', 'customer') and (rule_of(name) or {}).get('marks'))
     ) }}
-{% endmacro %}
-
-{# The patched models that read this one as a whole and are told by nothing else that it changed. #}
-{% macro whole_readers() %}
-    {% set found = [] %}
-    {% for node in graph.nodes.values() if node.resource_type == 'model' and model.unique_id in node.depends_on.nodes %}
-        {% set rule = (node.config.meta or {}).get('moves') or {} %}
-        {% if
-            rule.get('by') not in (none, 'version')
-            and model.name not in rule.get('covers', [])
-            and model.name not in rule.get('also', {})
-            and not needed_rows(rule, model.name)
-            and not (rule.by in ('conversation', 'customer') and (rule_of(model.name) or {}).get('marks'))
-            and model.name != 'int_dirty'
-        %}
-            {% do found.append(node.name) %}
-        {% endif %}
-    {% endfor %}
-    {{ return(found) }}
 {% endmacro %}
 
 {# The rows that one relation has and the other has not. #}
@@ -372,9 +407,7 @@
     {%- for entity, key in rule.get('marks', {}).items() %}
         {{ remember(entity, key, changed, rule.get('days')) }}
     {%- endfor -%}
-    {%- for reader in whole_readers() %}
-        {{ remember('model', "'" ~ reader ~ "'", changed) }}
-    {%- endfor -%}
+        {{ remember('changed', "'" ~ model.name ~ "'", changed) }}
 {%- endmacro %}
 
 {% macro remember(entity, key, relation, days=none) -%}
@@ -394,17 +427,18 @@
         where int_dirty.until_date < excluded.until_date;
 {%- endmacro %}
 
-{# What a table built in full during a move tells the models after it. #}
-{% macro tell_changes(existing, fresh) -%}
-    {%- set rule = rule_of(model.name) or {} -%}
-    {%- if is_moving() and existing is not none and (
-        rule.get('dates') or rule.get('marks') or rule.get('key') or whole_readers() | length > 0
-    ) -%}
-        {%- set changed = model.name ~ '__changed' %}
-        {{ differences(changed, existing, fresh) }}
-        {{ remember_all(rule, changed) }}
-    {%- endif -%}
-{%- endmacro %}
+{# What a table built in full during a move tells the models after it. Returns whether it is another one than before. #}
+{% macro tell_changes(existing, fresh) %}
+    {% if not is_moving() %}
+        {{ return(true) }}
+    {% endif %}
+    {% set changed = model.name ~ '__changed' %}
+    {% call statement('tell') %}
+        {{ differences(changed, existing or '(select * from ' ~ fresh ~ ' where false)', fresh) }}
+        {{ remember_all(rule_of(model.name) or {}, changed) }}
+    {% endcall %}
+    {{ return(run_query('select 1 from ' ~ changed ~ ' limit 1').rows | length > 0) }}
+{% endmacro %}
 
 {# What a patched table must be found by, beside the indexes its model declares. A close is built once. #}
 {% macro patch_indexes(declared) %}

@@ -2,13 +2,16 @@
    comments and rename twice, each in a statement of its own; with hundreds of small models that is most of a build. #}
 {% materialization table, adapter='postgres' %}
     {%- set target = this.incorporate(type='table') -%}
+    {%- set existing = load_cached_relation(this) -%}
     {%- set rule = patching() -%}
+    {%- set is_built = not stands(sql) -%}
     {{ run_hooks(pre_hooks) }}
-    {% if rule %}
+    {% if not is_built %}
+        {% call noop_statement('main', 'nothing that it reads has changed') %}{% endcall %}
+    {% elif rule %}
         {% do patch(target, rule) %}
     {% else %}
         {% set fresh = make_intermediate_relation(target) %}
-        {% set existing = load_cached_relation(this) %}
         {% call statement('main') %}
             {{ more_memory() }}
             drop table if exists {{ fresh }} cascade;
@@ -16,15 +19,19 @@
                 {{ sql }}
             )
         {% endcall %}
-        {% set foreign = enforce_contract(fresh) %}
+        {% do enforce_contract(fresh) %}
+        {% set is_new = tell_changes(existing, fresh) %}
         {% call statement('finish') %}
-            {{ dress_table(fresh, foreign) }}
-            {{ tell_changes(existing, fresh) }}
+            {% if is_new %}
+            {{ dress_table(fresh) }}
             {{ replace_relation(existing, fresh, target) }}
+            {% else %}
+            drop table {{ fresh }};
+            {% endif %}
         {% endcall %}
     {% endif %}
     {{ run_hooks(post_hooks) }}
-    {% do adapter.commit() %}
+    {% if is_built %}{% do adapter.commit() %}{% endif %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 
@@ -34,24 +41,32 @@
 {% materialization view, adapter='postgres' %}
     {%- set target = this.incorporate(type='view') -%}
     {%- set existing = load_cached_relation(this) -%}
+    {%- set is_built = not stands(sql) -%}
     {{ run_hooks(pre_hooks) }}
-    {% call statement('main') %}
-        {% if existing is not none %}
-        drop {{ existing.type }} if exists {{ existing }} cascade;
-        {% endif %}
-        create view {{ target }} as (
-            {{ sql }}
-        );
-        {{ comments_and_grants(target) }}
-    {% endcall %}
+    {% if not is_built %}
+        {% call noop_statement('main', 'nothing that it reads has changed') %}{% endcall %}
+    {% else %}
+        {% call statement('main') %}
+            {% if existing is not none %}
+            drop {{ existing.type }} if exists {{ existing }} cascade;
+            {% endif %}
+            create view {{ target }} as (
+                {{ sql }}
+            );
+            {{ comments_and_grants(target) }}
+            {% if is_moving() %}
+            {{ remember('changed', "'" ~ model.name ~ "'", '(select)') }}
+            {% endif %}
+        {% endcall %}
+    {% endif %}
     {{ run_hooks(post_hooks) }}
-    {% do adapter.commit() %}
+    {% if is_built %}{% do adapter.commit() %}{% endif %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 
 {# What makes a filled table the declared one: constraints, keys, words, readers, counts for the planner. A unique index
    is a key, so no part of it may be NULL. #}
-{% macro dress_table(relation, foreign) -%}
+{% macro dress_table(relation) -%}
     {%- set required, checks = [], [] -%}
     {%- for constraint in model.constraints -%}
         {%- do checks.append(constraint.expression) -%}
@@ -76,9 +91,6 @@
         {%- endfor -%}
     {%- endfor -%}
     {%- set alterations = [] -%}
-    {%- for column in foreign -%}
-        {%- do alterations.append('alter column ' ~ column ~ ' type text collate "default"') -%}
-    {%- endfor -%}
     {%- for column in required -%}
         {%- do alterations.append('alter column ' ~ column ~ ' set not null') -%}
     {%- endfor -%}
@@ -113,10 +125,9 @@
         alter table {{ fresh }} rename to {{ target.identifier }};
 {%- endmacro %}
 
-{# An enforced contract: the columns and types of the table are exactly the declared ones. Returns the text columns
-   that took another collation from a column of the configuration: comparing two collations is an error. #}
+{# An enforced contract: the columns and types of the table are exactly the declared ones. Text columns that took another
+   collation from a column of the configuration lose it: comparing two collations is an error. #}
 {% macro enforce_contract(relation) %}
-    {% set foreign = [] %}
     {% if config.get('contract').enforced %}
         {% set differences = run_query(
             "select coalesce(declared.name, actual.attname) as name, declared.type as declared,"
@@ -133,10 +144,16 @@
                     ~ ', the query gives ' ~ row.found
                 ) %}
             {% endif %}
-            {% do foreign.append(row.name) %}
         {% endfor %}
+        {% if differences.rows %}
+            {% call statement('collate') %}
+                alter table {{ relation }}
+                {% for row in differences.rows %}
+                alter column {{ row.name }} type text collate "default"{{ ', ' if not loop.last }}
+                {% endfor %}
+            {% endcall %}
+        {% endif %}
     {% endif %}
-    {{ return(foreign) }}
 {% endmacro %}
 
 {% macro contract_rows() -%}

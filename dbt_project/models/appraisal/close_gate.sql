@@ -74,8 +74,8 @@ newest as (
     select
         source_id,
         entity in ('attendance_day', 'attendance_punch') as is_attendance,
-        max(event_at) as newest_at
-    from {{ ref('source_record') }}
+        max(newest_at) as newest_at
+    from {{ ref('lateness') }}
     group by source_id, entity in ('attendance_day', 'attendance_punch')
 
 ),

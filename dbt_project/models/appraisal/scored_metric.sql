@@ -27,6 +27,12 @@ assigned_days as (
 
 ),
 
+period as (
+
+    select * from {{ ref('stg_cfg__period') }}
+
+),
+
 exempt_days as (
 
     select * from {{ ref('exempt_day') }}
@@ -45,6 +51,30 @@ plan_days as (
     inner join agents
         on assigned_days.agent_key = agents.agent_key and assigned_days.plan_id = agents.plan_id
     where agents.stint_count > 1
+
+),
+
+-- What slow metrics count of the days before the period goes to the first plan.
+counted_days as (
+
+    select
+        agent_key,
+        plan_id,
+        business_date
+    from plan_days
+    union all
+    select
+        plan_days.agent_key,
+        plan_days.plan_id,
+        earlier.midnight::date as business_date
+    from plan_days
+    inner join period
+        on plan_days.business_date = period.period_start
+    cross join lateral generate_series(
+        period.period_start - (select max(window_days) from {{ ref('int_metric_window') }}),
+        period.period_start - interval '1 day',
+        interval '1 day'
+    ) as earlier (midnight)
 
 ),
 
@@ -107,22 +137,26 @@ additive as (
 stint_values as (
 
     select
-        plan_days.agent_key,
-        plan_days.plan_id,
+        counted_days.agent_key,
+        counted_days.plan_id,
         measured_days.metric_id,
         bool_and(measured_days.is_exempt) as is_exempt,
         sum(measured_days.numerator) as numerator,
         sum(measured_days.denominator) as denominator,
         sum(measured_days.n) as n
     from {{ ref('metric_day') }} as measured_days
-    inner join plan_days
+    inner join counted_days
         on
             measured_days.unit_kind = 'agent'
-            and measured_days.unit_key = plan_days.agent_key
-            and measured_days.business_date = plan_days.business_date
+            and measured_days.unit_key = counted_days.agent_key
+            and measured_days.business_date = counted_days.business_date
+    inner join period
+        on
+            coalesce(measured_days.matured_on, measured_days.business_date)
+            between period.period_start and period.period_end
     inner join metrics
         on measured_days.metric_id = metrics.metric_id and measured_days.metric_version = metrics.metric_version
-    group by plan_days.agent_key, plan_days.plan_id, measured_days.metric_id
+    group by counted_days.agent_key, counted_days.plan_id, measured_days.metric_id
 
 ),
 
@@ -203,7 +237,7 @@ exams as (
         bool_or(exams.exam_state = 'long_leave') as is_on_long_leave,
         bool_or(exams.zero_reason = 'no_makeup') as is_missed
     from {{ ref('fct_exam') }} as exams
-    inner join {{ ref('stg_cfg__period') }} as period
+    inner join period
         on exams.business_date between period.period_start and period.period_end
     group by exams.agent_key
 

@@ -37,16 +37,6 @@ site as (
 
 ),
 
-limits as (
-
-    select
-        valid_from,
-        valid_to,
-        acw_cap_seconds
-    from {{ ref('stg_cfg__site_version') }}
-
-),
-
 credited as (
 
     select
@@ -58,8 +48,7 @@ credited as (
         states.ended_at,
         coalesce(identities.agent_key, 'unmapped:' || states.source_id || ':' || states.agent_account) as agent_key,
         case when states.reason is null then 'unspecified' else coalesce(codes.state, 'unmapped') end as state,
-        extract(epoch from states.ended_at - states.started_at)::bigint as state_seconds,
-        {{ local_date('states.started_at', 'site') }} as local_date
+        extract(epoch from states.ended_at - states.started_at)::bigint as state_seconds
     from states
     inner join sources
         on states.source_id = sources.source_id
@@ -73,7 +62,8 @@ credited as (
         on
             states.source_id = identities.source_id
             and states.agent_account = identities.account
-            and {{ local_date('states.started_at', 'site') }} between identities.valid_from and identities.valid_to
+            and states.started_at >= identities.held_from
+            and states.started_at < identities.held_until
 
 )
 
@@ -97,10 +87,10 @@ select
     {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date
 from credited
 cross join site
-inner join limits
-    on credited.local_date between limits.valid_from and limits.valid_to
+{{ limits_of('credited.started_at', 'site') }}
+{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}
 left join teams
     on
         credited.agent_key = teams.agent_key
-        and credited.local_date between teams.valid_from and teams.valid_to
-{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}
+        and {{ agent_business_date('shift', 'credited.started_at', 'site') }}
+        between teams.valid_from and teams.valid_to

@@ -40,16 +40,6 @@ site as (
 
 ),
 
-limits as (
-
-    select
-        valid_from,
-        valid_to,
-        acw_cap_seconds
-    from {{ ref('stg_cfg__site_version') }}
-
-),
-
 parameters as (
 
     select * from {{ ref('stg_cfg__parameter_range') }}
@@ -175,8 +165,7 @@ counted as (
         lower(within.stretch) + make_interval(secs => limits.acw_cap_seconds) as capped_at
     from within
     cross join site
-    inner join limits
-        on {{ local_date('lower(within.stretch)', 'site') }} between limits.valid_from and limits.valid_to
+    {{ limits_of('lower(within.stretch)', 'site') }}
     left join paused_wholly
         on
             within.agent_key = paused_wholly.agent_key

@@ -37,7 +37,8 @@ credited as (
         on
             legs.source_id = identities.source_id
             and coalesce(legs.agent_account, legs.device) = identities.account
-            and {{ local_date('legs.started_at', 'site') }} between identities.valid_from and identities.valid_to
+            and legs.started_at >= identities.held_from
+            and legs.started_at < identities.held_until
 
 )
 
@@ -57,8 +58,9 @@ select
     {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date
 from credited
 cross join site
+{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}
 left join teams
     on
         credited.agent_key = teams.agent_key
-        and {{ local_date('credited.started_at', 'site') }} between teams.valid_from and teams.valid_to
-{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}
+        and {{ agent_business_date('shift', 'credited.started_at', 'site') }}
+        between teams.valid_from and teams.valid_to

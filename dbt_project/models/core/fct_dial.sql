@@ -29,8 +29,7 @@ dated as (
 
     select
         dials.*,
-        {{ agent_business_date('shift', 'dials.dialed_at', 'site') }} as business_date,
-        {{ local_date('dials.dialed_at', 'site') }} as dialed_on
+        {{ agent_business_date('shift', 'dials.dialed_at', 'site') }} as business_date
     from dials
     cross join site
     {{ shift_of('dials.agent_key', 'dials.dialed_at', 'site', 'shift') }}
@@ -160,4 +159,4 @@ left join judged
 left join teams
     on
         placed.agent_key = teams.agent_key
-        and placed.dialed_on between teams.valid_from and teams.valid_to
+        and placed.business_date between teams.valid_from and teams.valid_to

@@ -100,9 +100,9 @@ left join teams
     on
         listed.agent_key = teams.agent_key
         and listed.business_date between teams.valid_from and teams.valid_to
+{{ shift_of('listed.agent_key', 'dialed.first_contact_at', 'site', 'shift') }}
 left join teams as contact_teams
     on
         listed.agent_key = contact_teams.agent_key
-        and {{ local_date('dialed.first_contact_at', 'site') }}
+        and {{ agent_business_date('shift', 'dialed.first_contact_at', 'site') }}
         between contact_teams.valid_from and contact_teams.valid_to
-{{ shift_of('listed.agent_key', 'dialed.first_contact_at', 'site', 'shift') }}

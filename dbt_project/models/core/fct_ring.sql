@@ -63,7 +63,8 @@ credited as (
         on
             rings.source_id = identities.source_id
             and rings.agent_account = identities.account
-            and {{ local_date('rings.started_at', 'site') }} between identities.valid_from and identities.valid_to
+            and rings.started_at >= identities.held_from
+            and rings.started_at < identities.held_until
 
 )
 
@@ -85,8 +86,9 @@ select
     {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date
 from credited
 cross join site
+{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}
 left join teams
     on
         credited.agent_key = teams.agent_key
-        and {{ local_date('credited.started_at', 'site') }} between teams.valid_from and teams.valid_to
-{{ shift_of('credited.agent_key', 'credited.started_at', 'site', 'shift') }}
+        and {{ agent_business_date('shift', 'credited.started_at', 'site') }}
+        between teams.valid_from and teams.valid_to

@@ -119,7 +119,8 @@ credited as (
         on
             segments.source_id = identities.source_id
             and segments.agent_account = identities.account
-            and {{ local_date('segments.assigned_at', 'site') }} between identities.valid_from and identities.valid_to
+            and segments.assigned_at >= identities.held_from
+            and segments.assigned_at < identities.held_until
 
 )
 
@@ -171,15 +172,16 @@ from credited
 cross join site
 inner join parameters
     on credited.conversation_date between parameters.valid_from and parameters.valid_to
+{{ shift_of('credited.agent_key', 'credited.assigned_at', 'site', 'shift') }}
 left join teams
     on
         credited.agent_key = teams.agent_key
-        and {{ local_date('credited.assigned_at', 'site') }} between teams.valid_from and teams.valid_to
+        and {{ agent_business_date('shift', 'credited.assigned_at', 'site') }}
+        between teams.valid_from and teams.valid_to
 left join assists
     on credited.conversation_key = assists.conversation_key and credited.agent_key = assists.agent_key
 left join issue_classes
     on credited.conversation_key = issue_classes.conversation_key
 left join labels
     on credited.conversation_key = labels.conversation_key
-{{ shift_of('credited.agent_key', 'credited.assigned_at', 'site', 'shift') }}
 {{ on_duty_seconds('credited.agent_key', 'credited.assigned_at', 'credited.first_own_message_at', 'duty') }}

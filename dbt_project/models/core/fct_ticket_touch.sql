@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['unit_key', 'ticket_key'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['unit_key', 'ticket_key', 'business_date'], 'unique': true}]) }}
 
 with touches as (
 
@@ -19,7 +19,8 @@ units as (
         units.team_key,
         units.site_key,
         row_number() over (
-            partition by units.unit_kind, units.unit_name, touches.ticket_key
+            partition by
+                units.unit_kind, units.unit_name, touches.ticket_key, date_trunc('month', touches.business_date)
             order by touches.event_number
         ) as touch_rank
     from touches

@@ -103,7 +103,8 @@ credited as (
         on
             turns.source_id = identities.source_id
             and turns.agent_account = identities.account
-            and {{ local_date('turns.replied_at', 'site') }} between identities.valid_from and identities.valid_to
+            and turns.replied_at >= identities.held_from
+            and turns.replied_at < identities.held_until
 
 )
 
@@ -147,8 +148,8 @@ from credited
 cross join site
 inner join parameters
     on {{ local_date('credited.asked_at', 'site') }} between parameters.valid_from and parameters.valid_to
+{{ on_duty_seconds('credited.agent_key', 'credited.clock_start_at', 'credited.replied_at', 'duty') }}
 left join teams
     on
         credited.agent_key = teams.agent_key
-        and {{ local_date('credited.replied_at', 'site') }} between teams.valid_from and teams.valid_to
-{{ on_duty_seconds('credited.agent_key', 'credited.clock_start_at', 'credited.replied_at', 'duty') }}
+        and {{ agent_business_date('duty', 'credited.replied_at', 'site') }} between teams.valid_from and teams.valid_to

@@ -77,7 +77,8 @@ signed_in as (
         on
             stays.source_id = identities.source_id
             and stays.agent_account = identities.account
-            and {{ local_date('stays.signed_in_at', 'site') }} between identities.valid_from and identities.valid_to
+            and stays.signed_in_at >= identities.held_from
+            and stays.signed_in_at < identities.held_until
 
 ),
 
@@ -126,7 +127,8 @@ deeds as (
         on
             events.source_id = identities.source_id
             and events.agent_account = identities.account
-            and {{ local_date('events.started_at', 'site') }} between identities.valid_from and identities.valid_to
+            and events.started_at >= identities.held_from
+            and events.started_at < identities.held_until
 
 ),
 

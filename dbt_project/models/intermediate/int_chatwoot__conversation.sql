@@ -118,14 +118,16 @@ joined as (
         case
             when changes.last_state = 'close' then 'closed'
             when conversations.status = 'resolved' then 'resolved'
-            when entries.last_message_at + site.stale_close <= '{{ var("as_of") }}'::timestamptz then 'stale'
+            when entries.last_message_at + limits.stale_close <= '{{ var("as_of") }}'::timestamptz then 'stale'
             else 'open'
         end as state,
-        entries.last_message_at + site.stale_close as stale_at
+        entries.last_message_at,
+        entries.last_message_at + limits.stale_close as stale_at
     from conversations
     cross join site
     inner join entries
         on conversations.source_id = entries.source_id and conversations.conversation_id = entries.conversation_id
+    {{ limits_of('entries.last_message_at', 'site') }}
     left join inboxes
         on conversations.source_id = inboxes.source_id and conversations.inbox_id = inboxes.inbox_id
     left join segments
@@ -149,6 +151,11 @@ select
         when 'resolved' then last_activity_at
         when 'stale' then stale_at
     end as ended_at,
+    case state
+        when 'closed' then closed_at
+        when 'resolved' then last_activity_at
+        when 'stale' then last_message_at
+    end as settled_at,
     case
         when state = 'closed' and last_closing = 'resolve' then 'agent'
         when state = 'closed' and last_closing = 'resolve_by_customer' then 'customer'

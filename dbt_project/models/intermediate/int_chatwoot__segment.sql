@@ -182,8 +182,8 @@ settled as (
             owned.next_at,
             case
                 when conversations.status = 'resolved' then conversations.last_activity_at
-                when entries.last_message_at + site.stale_close <= '{{ var("as_of") }}'::timestamptz
-                    then entries.last_message_at + site.stale_close
+                when entries.last_message_at + limits.stale_close <= '{{ var("as_of") }}'::timestamptz
+                    then entries.last_message_at + limits.stale_close
             end
         ) as ended_at,
         owned.next_effect,
@@ -198,6 +198,7 @@ settled as (
     inner join entries
         on owned.source_id = entries.source_id and owned.conversation_id = entries.conversation_id
     cross join site
+    {{ limits_of('entries.last_message_at', 'site') }}
     left join writers
         on
             owned.source_id = writers.source_id

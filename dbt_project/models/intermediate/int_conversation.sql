@@ -65,6 +65,7 @@ voice as (
         started_at,
         started_at as entered_at,
         ended_at,
+        ended_at as settled_at,
         case
             when ended_at is null then null
             when end_event in ('COMPLETEAGENT', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER') then 'agent'
@@ -103,6 +104,7 @@ chat as (
         chats.started_at,
         chats.entered_at,
         chats.ended_at,
+        chats.settled_at,
         chats.closed_by,
         chats.visitor_left_at,
         case when not chats.is_bot_only then chats.first_customer_message_at end as first_customer_message_at,
@@ -147,6 +149,7 @@ desk as (
         started_at,
         entered_at,
         ended_at,
+        settled_at,
         closed_by,
         ended_by_customer_at as visitor_left_at,
         first_customer_message_at,

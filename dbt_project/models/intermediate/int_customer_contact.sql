@@ -45,11 +45,7 @@ select
     conversations.customer_key,
     conversations.started_at,
     conversations.ended_at,
-    -- What only the rule of silence ended was over with the last word.
-    case
-        when conversations.closed_by = 'stale' then conversations.ended_at - site.stale_close
-        else conversations.ended_at
-    end as settled_at,
+    conversations.settled_at,
     conversations.is_opened_by_us,
     conversations.has_bot,
     conversations.is_bot_only,

@@ -41,7 +41,7 @@ messages as (
 
 ),
 
-dated as (
+joined as (
 
     select
         chats.*,
@@ -55,11 +55,21 @@ dated as (
         -- The automatic greeting has the number of a bot: only a chat that a bot was in charge of has one.
         chats.bot_id > 0 and coalesce(messages.bot_message_count, 0) > 0 as has_bot,
         coalesce(messages.bot_message_count, 0) as bot_message_count,
-        coalesce(messages.last_message_at, chats.started_at) + site.stale_close as stale_at
+        coalesce(messages.last_message_at, chats.started_at) as silent_from
     from chats
-    cross join site
     left join messages
         on chats.source_id = messages.source_id and chats.chat_id = messages.chat_id
+
+),
+
+dated as (
+
+    select
+        joined.*,
+        joined.silent_from + limits.stale_close as stale_at
+    from joined
+    cross join site
+    {{ limits_of('joined.silent_from', 'site') }}
 
 )
 
@@ -72,6 +82,7 @@ select
     wait_seconds,
     department_id,
     coalesce(closed_at, case when stale_at <= '{{ var("as_of") }}'::timestamptz then stale_at end) as ended_at,
+    coalesce(closed_at, case when stale_at <= '{{ var("as_of") }}'::timestamptz then silent_from end) as settled_at,
     case
         when closed_at is null and stale_at <= '{{ var("as_of") }}'::timestamptz then 'stale'
         when closed_at is null then null

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(indexes=[{'columns': ['row_kind', 'row_key'], 'unique': true}]) }}
 
 with decisions as (
 

@@ -19,7 +19,7 @@ site as (
 
 ),
 
-chat_segments as (
+assignments as (
 
     select
         source_id,
@@ -52,6 +52,17 @@ chat_segments as (
 
 ),
 
+chat_segments as (
+
+    select
+        assignments.*,
+        make_interval(secs => limits.idle_gap_seconds) as idle_gap
+    from assignments
+    cross join site
+    {{ limits_of('assignments.assigned_at', 'site') }}
+
+),
+
 -- The one pass over messages by segment; what was written where nobody owned the chat has a row too.
 written as (
 
@@ -77,10 +88,9 @@ written as (
             where
             messages.sent_at >= chat_segments.assigned_at
             and messages.sent_at - greatest(messages.last_spoken_at, chat_segments.assigned_at)
-            <= make_interval(secs => site.idle_gap_seconds)
+            <= chat_segments.idle_gap
         )::bigint as active_seconds
     from messages
-    cross join site
     left join chat_segments
         on
             messages.source_id = chat_segments.source_id

@@ -13,6 +13,13 @@ with conversations as (
 
 ),
 
+exempt as (
+
+    select * from {{ ref('exempt_day') }}
+    where metric_id = 'bot_share'
+
+),
+
 outcomes as (
 
     select
@@ -63,22 +70,35 @@ joined as (
 )
 
 select
-    case when grouping(team_key) = 0 then 'team' else 'site' end as unit_kind,
-    case when grouping(team_key) = 0 then team_key else 'site' end as unit_key,
-    business_date,
-    route,
+    unit.unit_kind,
+    unit.unit_key,
+    joined.business_date,
+    joined.route,
     count(*) as conversation_count,
-    count(*) filter (where is_left_before_second_answer) as asked_at_once_count,
-    count(*) filter (where is_bot_matured) as bot_matured_count,
-    count(*) filter (where is_bot_matured and is_bot_resolved) as bot_resolved_count,
-    count(*) filter (where is_first_response_due) as response_due_count,
-    count(*) filter (where is_first_response_due and is_replied) as replied_count,
-    coalesce(sum(first_response_seconds) filter (where is_first_response_due), 0)::bigint as first_response_seconds,
-    count(*) filter (where is_outcome) as outcome_count,
-    count(*) filter (where has_transfer) as transferred_count,
-    count(*) filter (where is_repeat_matured) as repeat_matured_count,
-    count(*) filter (where is_repeat_matured and is_repeated) as repeated_count,
-    sum(rating_count)::bigint as rating_count,
-    sum(satisfied_count)::bigint as satisfied_count
+    count(*) filter (where joined.is_left_before_second_answer) as asked_at_once_count,
+    count(*) filter (where joined.is_bot_matured) as bot_matured_count,
+    count(*) filter (where joined.is_bot_matured and joined.is_bot_resolved) as bot_resolved_count,
+    count(*) filter (where joined.is_first_response_due) as response_due_count,
+    count(*) filter (where joined.is_first_response_due and joined.is_replied) as replied_count,
+    coalesce(
+        sum(joined.first_response_seconds) filter (where joined.is_first_response_due), 0
+    )::bigint as first_response_seconds,
+    count(*) filter (where joined.is_outcome) as outcome_count,
+    count(*) filter (where joined.has_transfer) as transferred_count,
+    count(*) filter (where joined.is_repeat_matured) as repeat_matured_count,
+    count(*) filter (where joined.is_repeat_matured and joined.is_repeated) as repeated_count,
+    sum(joined.rating_count)::bigint as rating_count,
+    sum(joined.satisfied_count)::bigint as satisfied_count
 from joined
-group by grouping sets ((team_key, business_date, route), (business_date, route))
+cross join
+    lateral (
+        values
+        ('team', joined.team_key),
+        ('site', 'site')
+    ) as unit (unit_kind, unit_key)
+left join exempt
+    on
+        joined.business_date = exempt.business_date
+        and (exempt.unit_kind = 'all' or (unit.unit_kind = exempt.unit_kind and unit.unit_key = exempt.unit_key))
+where exempt.metric_id is null
+group by unit.unit_kind, unit.unit_key, joined.business_date, joined.route

@@ -22,6 +22,31 @@ period as (
 
 ),
 
+exempt as (
+
+    select
+        case metric_id when 'fcr_repeat' then 'fcr' else 'aht' end as tree,
+        unit_kind,
+        unit_key,
+        business_date
+    from {{ ref('exempt_day') }}
+    where metric_id in ('aht', 'fcr_repeat')
+
+),
+
+windows as (
+
+    select
+        'fcr' as tree,
+        valid_from,
+        valid_to,
+        window_days,
+        not_before
+    from {{ ref('int_metric_window') }}
+    where metric_id = 'fcr_repeat'
+
+),
+
 -- Handle time: seconds by what they were spent on, and the handled segments they are spread over. The talk of systems
 -- that do not mark hold includes it.
 handled as (
@@ -92,70 +117,92 @@ counted as (
 
 ),
 
-ranged as (
+daily as (
 
     select
-        counted.tree,
-        counted.channel,
-        counted.agent_key,
-        counted.team_key,
-        counted.driver,
-        span.period_kind,
-        span.period_start,
-        span.period_end,
-        coalesce(sum(counted.amount), 0)::numeric as amount,
-        count(*) filter (where counted.is_case) as case_count
+        tree,
+        channel,
+        agent_key,
+        team_key,
+        driver,
+        business_date,
+        coalesce(sum(amount), 0)::numeric as amount,
+        count(*) filter (where is_case) as case_count
     from counted
-    cross join period
+    group by tree, channel, agent_key, team_key, driver, business_date
+
+),
+
+-- As the metrics count: without the days that are exempt for the unit, and in the period in which a window ends.
+credited as (
+
+    select
+        daily.tree,
+        daily.channel,
+        unit.unit_kind,
+        unit.unit_key,
+        daily.driver,
+        daily.business_date,
+        coalesce(
+            greatest(daily.business_date + windows.window_days, windows.not_before), daily.business_date
+        ) as counted_on,
+        daily.amount,
+        daily.case_count
+    from daily
     cross join
         lateral (
             values
-            (
-                'week',
-                date_trunc('week', counted.business_date)::date,
-                (date_trunc('week', counted.business_date) + interval '6 days')::date
-            ),
-            (
-                'month',
-                date_trunc('month', counted.business_date)::date,
-                (date_trunc('month', counted.business_date) + interval '1 month' - interval '1 day')::date
-            ),
-            ('period', period.period_start, period.period_end)
-        ) as span (period_kind, period_start, period_end)
-    where counted.business_date between span.period_start and span.period_end
-    group by
-        counted.tree, counted.channel, counted.agent_key, counted.team_key, counted.driver, span.period_kind,
-        span.period_start, span.period_end
+            ('agent', daily.agent_key),
+            ('team', daily.team_key),
+            ('site', 'site')
+        ) as unit (unit_kind, unit_key)
+    left join exempt
+        on
+            daily.tree = exempt.tree
+            and daily.business_date = exempt.business_date
+            and (exempt.unit_kind = 'all' or (unit.unit_kind = exempt.unit_kind and unit.unit_key = exempt.unit_key))
+    left join windows
+        on daily.tree = windows.tree and daily.business_date between windows.valid_from and windows.valid_to
+    where unit.unit_key is not null and exempt.tree is null
 
 ),
 
 pooled as (
 
     select
-        tree,
-        channel,
-        case
-            when grouping(agent_key) = 0 then 'agent'
-            when grouping(team_key) = 0 then 'team'
-            else 'site'
-        end as unit_kind,
-        case
-            when grouping(agent_key) = 0 then agent_key
-            when grouping(team_key) = 0 then team_key
-            else 'site'
-        end as unit_key,
-        driver,
-        period_kind,
-        period_start,
-        period_end,
-        sum(amount) as amount,
-        sum(case_count) as case_count
-    from ranged
-    group by grouping sets (
-        (tree, channel, driver, period_kind, period_start, period_end, agent_key),
-        (tree, channel, driver, period_kind, period_start, period_end, team_key),
-        (tree, channel, driver, period_kind, period_start, period_end)
-    )
+        credited.tree,
+        credited.channel,
+        credited.unit_kind,
+        credited.unit_key,
+        credited.driver,
+        span.period_kind,
+        span.period_start,
+        span.period_end,
+        sum(credited.amount) as amount,
+        sum(credited.case_count) as case_count
+    from credited
+    cross join period
+    cross join
+        lateral (
+            values
+            (
+                'week',
+                credited.business_date,
+                date_trunc('week', credited.business_date)::date,
+                (date_trunc('week', credited.business_date) + interval '6 days')::date
+            ),
+            (
+                'month',
+                credited.business_date,
+                date_trunc('month', credited.business_date)::date,
+                (date_trunc('month', credited.business_date) + interval '1 month' - interval '1 day')::date
+            ),
+            ('period', credited.counted_on, period.period_start, period.period_end)
+        ) as span (period_kind, counted_on, period_start, period_end)
+    where span.counted_on between span.period_start and span.period_end
+    group by
+        credited.tree, credited.channel, credited.unit_kind, credited.unit_key, credited.driver, span.period_kind,
+        span.period_start, span.period_end
 
 ),
 

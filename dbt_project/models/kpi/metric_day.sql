@@ -23,6 +23,12 @@ scopes as (
 
 ),
 
+windows as (
+
+    select * from {{ ref('int_metric_window') }}
+
+),
+
 -- Two looks into one table: read in one place, PostgreSQL would keep it without its statistics.
 everybody as (
 
@@ -49,12 +55,17 @@ pooled as (
         measures.unit_key,
         measures.channel,
         measures.business_date,
+        greatest(measures.business_date + windows.window_days, windows.not_before) as matured_on,
         sum(measures.measure_value) filter (where parts.part = 'numerator') as numerator,
         sum(measures.measure_value) filter (where parts.part = 'denominator') as denominator,
         sum(measures.measure_value) filter (where parts.part = 'n') as n
     from measures
     inner join parts
-        on measures.measure_id = parts.measure_id and measures.business_date >= parts.valid_from
+        on measures.measure_id = parts.measure_id
+    left join windows
+        on
+            parts.metric_id = windows.metric_id
+            and measures.business_date between windows.valid_from and windows.valid_to
     inner join scopes
         on
             parts.metric_id = scopes.metric_id
@@ -63,13 +74,19 @@ pooled as (
             and measures.channel = scopes.channel
             and scopes.has_source
             and scopes.is_measured
+    -- A period may count days from before it by the definition of its own first day.
+    where
+        coalesce(greatest(measures.business_date + windows.window_days, windows.not_before), measures.business_date)
+        >= parts.valid_from
     group by
         parts.metric_id,
         parts.metric_version,
         measures.unit_kind,
         measures.unit_key,
         measures.channel,
-        measures.business_date
+        measures.business_date,
+        windows.window_days,
+        windows.not_before
 
 )
 
@@ -80,6 +97,7 @@ select
     pooled.unit_key::text as unit_key,
     pooled.channel::text as channel,
     pooled.business_date::date as business_date,
+    pooled.matured_on::date as matured_on,
     (everybody.metric_id is not null or own.metric_id is not null)::boolean as is_exempt,
     case
         when everybody.metric_id is null and own.metric_id is null then coalesce(pooled.numerator, 0) else 0

@@ -1,6 +1,11 @@
 {{ moves('range', counts={
     'metric_day': 'business_date', 'measure_histogram': 'business_date', 'measure_distinct': 'period_start'
 }, also={'exempt_day': 'business_date'}, covers=['int_agent_team'], period_marks=['team'], clock=true) }}
+{% set counted_on = "coalesce(days.matured_on, days.business_date)" %}
+{% set longer_ranges = ranges_of('days.business_date', false, counted_on) %}
+{% set is_day = "versions.estimated_by = 'days' and not days.is_exempt" %}
+{% set has_ranks = "low_rank >= 1 and high_rank <= count_of_all" %}
+{% set place = "metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start" %}
 
 -- Read where they are used, so that PostgreSQL plans with their statistics.
 with days as not materialized (
@@ -33,9 +38,17 @@ parts as not materialized (
 
 ),
 
+-- Cases that are met or not are a proportion; of other ratios only the days tell how far the value can be trusted.
 versions as not materialized (
 
-    select * from {{ ref('stg_cfg__metric_version') }}
+    select
+        *,
+        case
+            when kind <> 'ratio' then null
+            when unit = 'share' and is_bounded and count_measures = denominator_measures then 'proportion'
+            else 'days'
+        end as estimated_by
+    from {{ ref('stg_cfg__metric_version') }}
 
 ),
 
@@ -73,7 +86,7 @@ units as (
         days.unit_key
     from days
     cross join period
-    where days.business_date between period.period_start and period.period_end
+    where {{ counted_on }} between period.period_start and period.period_end
     union
     select
         'team' as unit_kind,
@@ -113,7 +126,7 @@ stocks as (
         max(days.business_date) as business_date
     from days
     cross join period
-    cross join lateral ({{ ranges_of('days.business_date', with_day=false) }}) as ranges (period_kind, period_start)
+    cross join lateral ({{ longer_ranges }}) as ranges (period_kind, period_start)
     inner join versions
         on days.metric_id = versions.metric_id and days.metric_version = versions.metric_version
     where versions.kind = 'last'
@@ -135,7 +148,11 @@ by_channel as (
         days.is_exempt,
         days.numerator,
         days.denominator,
-        days.n
+        days.n,
+        null::numeric as spread_of_numerator,
+        null::numeric as spread_of_denominator,
+        null::numeric as spread_of_both,
+        null::bigint as freedom
     from days
     where true {{ and_is_dirty_range("'day'", 'days.business_date') }}
 
@@ -152,10 +169,16 @@ by_channel as (
         bool_and(days.is_exempt) as is_exempt,
         sum(days.numerator) as numerator,
         sum(days.denominator) as denominator,
-        sum(days.n) as n
+        sum(days.n) as n,
+        {{ spread_of_sum('days.numerator', is_day) }} as spread_of_numerator,
+        {{ spread_of_sum('days.denominator', is_day) }} as spread_of_denominator,
+        {{ spread_of_sum('days.numerator + days.denominator', is_day) }} as spread_of_both,
+        count(*) filter (where {{ is_day }}) - 1 as freedom
     from days
     cross join period
-    cross join lateral ({{ ranges_of('days.business_date', with_day=false) }}) as ranges (period_kind, period_start)
+    cross join lateral ({{ longer_ranges }}) as ranges (period_kind, period_start)
+    inner join versions
+        on days.metric_id = versions.metric_id and days.metric_version = versions.metric_version
     left join stocks
         on
             days.metric_id = stocks.metric_id
@@ -207,7 +230,11 @@ summed as (
         bool_and(is_exempt) as is_exempt,
         sum(numerator) as numerator,
         sum(denominator) as denominator,
-        sum(n) as n
+        sum(n) as n,
+        sum(spread_of_numerator) as spread_of_numerator,
+        sum(spread_of_denominator) as spread_of_denominator,
+        sum(spread_of_both) as spread_of_both,
+        case when min(freedom) > 0 then sum(freedom) end as freedom
     from in_force
     group by metric_id, metric_version, unit_kind, unit_key, period_kind, period_start
 
@@ -347,85 +374,89 @@ buckets as (
 cumulated as (
 
     select
-        *,
-        sum(bucket_count) over (
-            partition by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
-            order by bucket
-        ) as count_up_to,
-        sum(bucket_count) over (
-            partition by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
-        ) as count_of_all
+        buckets.*,
+        sum(buckets.bucket_count) over (partition by {{ place }} order by buckets.bucket) as count_up_to,
+        sum(buckets.bucket_count) over (partition by {{ place }}) as count_of_all
     from buckets
 
 ),
 
+ranked as (
+
+    select
+        cumulated.*,
+        cumulated.quantile * cumulated.count_of_all as value_rank,
+        {{ quantile_rank('cumulated.count_of_all', 'cumulated.quantile', 'interval_default.z', -1) }} as low_rank,
+        {{ quantile_rank('cumulated.count_of_all', 'cumulated.quantile', 'interval_default.z', 1) }} as high_rank
+    from cumulated
+    cross join interval_default
+
+),
+
+-- Both ends of an interval are cases that were counted; of few cases none may have the rank.
 percentiles as (
 
     select
-        metric_id,
-        metric_version,
-        unit_kind,
-        unit_key,
-        channel,
-        period_kind,
-        period_start,
+        {{ place }},
         false as is_exempt,
-        {{ bucket_value('min(bucket) filter (where count_up_to >= quantile * count_of_all)') }} as numerator,
+        {{ bucket_value('min(bucket) filter (where count_up_to >= value_rank)') }} as numerator,
         null::numeric as denominator,
-        max(count_of_all) as n
-    from cumulated
-    group by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
+        max(count_of_all) as n,
+        {{ bucket_value('min(bucket) filter (where count_up_to >= low_rank and ' ~ has_ranks ~ ')') }} as low,
+        {{ bucket_value('min(bucket) filter (where count_up_to >= high_rank and ' ~ has_ranks ~ ')') }} as high
+    from ranked
+    group by {{ place }}
 
 ),
 
--- What is distinct or a percentile may share a metric with what is summed; few metrics are of such parts.
-parted as (
-
-    select * from counted
-    union all
-    select * from percentiles
-
-),
-
-ranged as (
+estimated as (
 
     select
-        summed.metric_id,
-        summed.metric_version,
-        summed.unit_kind,
-        summed.unit_key,
-        summed.channel,
-        summed.period_kind,
-        summed.period_start,
+        {{ place }},
         summed.is_exempt,
         summed.numerator,
         summed.denominator,
-        coalesce(summed.n, 0) as n
+        summed.n,
+        {{ ratio_limit('summed', 'interval_default.z', -1) }} as low,
+        {{ ratio_limit('summed', 'interval_default.z', 1) }} as high
     from summed
-    where summed.metric_id not in (select parted.metric_id from parted)
+    cross join interval_default
+
+),
+
+-- What is distinct may share a metric with what is summed; few metrics are of such parts.
+ranged as (
+
+    select * from estimated
+    where metric_id not in (select counted.metric_id from counted)
+
+    union all
+
+    select * from percentiles
 
     union all
 
     select
-        metric_id,
-        metric_version,
-        unit_kind,
-        unit_key,
-        channel,
-        period_kind,
-        period_start,
+        {{ place }},
         bool_or(is_exempt) as is_exempt,
         sum(numerator) as numerator,
         sum(denominator) as denominator,
-        coalesce(sum(n), 0) as n
+        coalesce(sum(n), 0) as n,
+        null::numeric as low,
+        null::numeric as high
     from (
-        select summed.*
-        from summed
-        where summed.metric_id in (select parted.metric_id from parted)
+        select
+            {{ place }},
+            is_exempt,
+            numerator,
+            denominator,
+            n
+        from estimated
+        where metric_id in (select counted.metric_id from counted)
         union all
-        select * from parted
+        select * from counted
     ) as together
-    group by metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start
+    group by {{ place }}
 
 ),
 
@@ -477,7 +508,9 @@ valued as (
         coalesce(ranged.is_exempt, false) as is_exempt,
         ranged.numerator,
         ranged.denominator,
-        coalesce(ranged.n, 0) as n
+        coalesce(ranged.n, 0) as n,
+        ranged.low,
+        ranged.high
     from frame
     cross join period
     left join ranged
@@ -514,20 +547,11 @@ valued as (
         ranged.is_exempt,
         ranged.numerator,
         ranged.denominator,
-        ranged.n
+        ranged.n,
+        ranged.low,
+        ranged.high
     from ranged
-    inner join versions
-        on ranged.metric_id = versions.metric_id and ranged.metric_version = versions.metric_version
-    where
-        ranged.period_kind <> 'period'
-        and (
-            coalesce(ranged.numerator, 0) <> 0
-            or coalesce(ranged.denominator, 0) <> 0
-            or ranged.n <> 0
-            or ranged.is_exempt
-            -- An empty stock is a finding, not an absence.
-            or versions.kind = 'last'
-        )
+    where ranged.period_kind <> 'period'
 
 ),
 
@@ -536,9 +560,10 @@ reasoned as (
     select
         valued.*,
         versions.kind,
-        versions.unit,
         versions.scale,
-        versions.is_bounded,
+        versions.estimated_by,
+        versions.lowest,
+        versions.highest,
         case
             when not valued.has_source then 'source_missing'
             when not valued.is_measured then 'not_measured'
@@ -555,6 +580,14 @@ reasoned as (
     from valued
     inner join versions
         on valued.metric_id = versions.metric_id and valued.metric_version = versions.metric_version
+    where
+        valued.period_kind = 'period'
+        or coalesce(valued.numerator, 0) <> 0
+        or coalesce(valued.denominator, 0) <> 0
+        or valued.n <> 0
+        or valued.is_exempt
+        -- An empty stock is a finding, not an absence.
+        or versions.kind = 'last'
 
 )
 
@@ -585,20 +618,16 @@ select
         else coalesce(reasoned.numerator, 0)
     end::numeric as value,
     case
-        when
-            reasoned.null_reason is null
-            and reasoned.unit = 'share'
-            and reasoned.is_bounded
-            and reasoned.n = reasoned.denominator
+        when reasoned.null_reason is not null then null
+        when reasoned.estimated_by = 'proportion'
             then {{ wilson('reasoned.numerator', 'reasoned.n', 'interval_default.z', -1) }}
+        when reasoned.low is not null then greatest(round(reasoned.scale * reasoned.low, 9), reasoned.lowest)
     end::numeric as interval_low,
     case
-        when
-            reasoned.null_reason is null
-            and reasoned.unit = 'share'
-            and reasoned.is_bounded
-            and reasoned.n = reasoned.denominator
+        when reasoned.null_reason is not null then null
+        when reasoned.estimated_by = 'proportion'
             then {{ wilson('reasoned.numerator', 'reasoned.n', 'interval_default.z', 1) }}
+        when reasoned.high is not null then least(round(reasoned.scale * reasoned.high, 9), reasoned.highest)
     end::numeric as interval_high,
     reasoned.null_reason::text as null_reason,
     '{{ var("as_of") }}'::timestamptz as as_of

@@ -22,6 +22,13 @@ period as (
 
 ),
 
+exempt as (
+
+    select * from {{ ref('exempt_day') }}
+    where metric_id = 'aht'
+
+),
+
 worked as (
 
     select
@@ -79,7 +86,11 @@ ranged as (
             ),
             ('period', period.period_start, period.period_end)
         ) as span (period_kind, period_start, period_end)
-    where worked.business_date between span.period_start and span.period_end
+    left join exempt
+        on
+            worked.business_date = exempt.business_date
+            and (exempt.unit_kind = 'all' or (exempt.unit_kind = 'agent' and worked.agent_key = exempt.unit_key))
+    where worked.business_date between span.period_start and span.period_end and exempt.metric_id is null
     group by worked.team_key, worked.agent_key, span.period_kind, span.period_start, span.period_end
 
 ),

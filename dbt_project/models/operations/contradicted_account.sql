@@ -52,7 +52,8 @@ days as (
         on
             used.source_id = identities.source_id
             and used.agent_account = identities.account
-            and {{ local_date('used.used_at', 'site') }} between identities.valid_from and identities.valid_to
+            and used.used_at >= identities.held_from
+            and used.used_at < identities.held_until
     group by identities.agent_key, used.source_id, used.agent_account, {{ local_date('used.used_at', 'site') }}
 
 ),

@@ -149,7 +149,8 @@ closers as (
         on
             closings.source_id = identities.source_id
             and closings.agent_account = identities.account
-            and {{ local_date('closings.closed_at', 'site') }} between identities.valid_from and identities.valid_to
+            and closings.closed_at >= identities.held_from
+            and closings.closed_at < identities.held_until
 
 ),
 

@@ -69,7 +69,8 @@ history as (
 
 ),
 
-told as (
+-- The version logs are read once, whatever is asked of them.
+told as materialized (
 
     select
         row_number() over () as record_number,
@@ -79,11 +80,22 @@ told as (
         records.event_at,
         loads.load_id,
         loads.completed_at,
-        loads.read_until
+        loads.read_until,
+        coalesce(loads.load_seq > loads.first_load_seq, false) as is_later
     from records
-    inner join loads
+    left join loads
         on records.load_seq = loads.load_seq
-    where loads.load_seq > loads.first_load_seq
+
+),
+
+newest as (
+
+    select
+        source_id,
+        entity,
+        max(event_at) as newest_at
+    from told
+    group by source_id, entity
 
 ),
 
@@ -102,7 +114,7 @@ late as (
             and told.event_at < earlier.window_end
             and told.event_at < earlier.started_at
             and (earlier.window_start is null or told.event_at >= earlier.window_start)
-    where told.event_at < told.read_until
+    where told.is_later and told.event_at < told.read_until
     group by told.record_number, told.event_at
 
 ),
@@ -121,6 +133,7 @@ timed as (
     from told
     left join late
         on told.record_number = late.record_number
+    where told.is_later
 
 ),
 
@@ -177,7 +190,8 @@ select
     measured.p90_late_seconds::bigint as p90_late_seconds,
     measured.longest_late_seconds::bigint as longest_late_seconds,
     measured.beyond_count::bigint as beyond_count,
-    measured.beyond_count > 0 as is_exceeded
+    measured.beyond_count > 0 as is_exceeded,
+    newest.newest_at::timestamptz as newest_at
 from look_backs
 left join reads
     on look_backs.source_id = reads.source_id and look_backs.entity = reads.entity
@@ -185,3 +199,5 @@ left join history
     on look_backs.source_id = history.source_id and look_backs.entity = history.entity
 left join measured
     on look_backs.source_id = measured.source_id and look_backs.entity = measured.entity
+left join newest
+    on look_backs.source_id = newest.source_id and look_backs.entity = newest.entity

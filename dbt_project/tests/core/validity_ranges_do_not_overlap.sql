@@ -3,9 +3,9 @@ with ranges as (
 
     select
         'account ' || source_id || ':' || account as subject,
-        valid_from,
-        valid_to,
-        lead(valid_from) over (partition by source_id, account order by valid_from) as next_valid_from
+        held_from as valid_from,
+        held_until as valid_until,
+        lead(held_from) over (partition by source_id, account order by valid_from) as next_valid_from
     from {{ ref('int_identity') }}
 
     union all
@@ -13,7 +13,7 @@ with ranges as (
     select
         'agent ' || agent_key as subject,
         valid_from,
-        valid_to,
+        valid_to + 1 as valid_until,
         lead(valid_from) over (partition by agent_key order by valid_from) as next_valid_from
     from {{ ref('int_agent_team') }}
 
@@ -22,9 +22,9 @@ with ranges as (
 select
     subject,
     valid_from,
-    valid_to,
+    valid_until,
     next_valid_from
 from ranges
 where
-    valid_to < valid_from
-    or valid_to >= next_valid_from
+    valid_until <= valid_from
+    or valid_until > next_valid_from

@@ -9,16 +9,6 @@ site as (
 
     select * from {{ ref('stg_cfg__site') }}
 
-),
-
-limits as (
-
-    select
-        valid_from,
-        valid_to,
-        acw_cap_seconds
-    from {{ ref('stg_cfg__site_version') }}
-
 )
 
 select
@@ -28,8 +18,7 @@ select
     states.capped_seconds
 from states
 cross join site
-inner join limits
-    on {{ local_date('states.started_at', 'site') }} between limits.valid_from and limits.valid_to
+{{ limits_of('states.started_at', 'site') }}
 where
     (states.ended_at is null) <> (states.capped_seconds is null)
     or (states.state = 'acw' and states.capped_seconds > limits.acw_cap_seconds)

@@ -1,5 +1,5 @@
--- Numerator, denominator and n of a period are the sums of its days, for every metric, unit and channel. Stocks,
--- percentiles and distinct counts are what does not add up by its nature.
+-- Numerator, denominator and n of a period are the sums of the days it counts, for every metric, unit and channel.
+-- Stocks, percentiles and distinct counts are what does not add up by its nature.
 with additive as (
 
     {{ additive_metrics() }}
@@ -30,9 +30,15 @@ days as (
         sum(metric_values.n) as n
     from metric_values
     cross join {{ ref('stg_cfg__period') }} as period
+    left join {{ ref('int_metric_window') }} as windows
+        on
+            metric_values.metric_id = windows.metric_id
+            and metric_values.period_start between windows.valid_from and windows.valid_to
     where
         metric_values.period_kind = 'day'
-        and metric_values.period_start between period.period_start and period.period_end
+        and coalesce(
+            greatest(metric_values.period_start + windows.window_days, windows.not_before), metric_values.period_start
+        ) between period.period_start and period.period_end
     group by metric_values.unit_kind, metric_values.unit_key, metric_values.channel, metric_values.metric_id
 
 ),

@@ -1,34 +1,23 @@
--- The parts of a value and of its change are all of it, exactly; and handle time is made of what the metric is made of.
+-- The parts of a value and of its change are all of it, exactly; and a tree is made of what its metric's value is made
+-- of, over the same days.
 with trees as (
 
     select
         tree,
+        case tree when 'fcr' then 'fcr_repeat' else 'aht' end as metric_id,
         unit_kind,
         unit_key,
         channel,
         period_kind,
         period_start,
         sum(amount) as amount,
+        max(total_case_count) as case_count,
         sum(driver_value) as driver_value,
         max(total_value) as total_value,
         sum(own_change + mix_change) as own_and_mix_change,
         max(total_change) as total_change
     from {{ ref('driver_tree') }}
     group by tree, unit_kind, unit_key, channel, period_kind, period_start
-
-),
-
-measured as (
-
-    select
-        unit_kind,
-        unit_key,
-        channel,
-        date_trunc('month', business_date)::date as period_start,
-        sum(measure_value) as amount
-    from {{ ref('measure_day') }}
-    where measure_id in ('talk_seconds', 'acw_seconds', 'active_seconds')
-    group by unit_kind, unit_key, channel, date_trunc('month', business_date)
 
 )
 
@@ -40,15 +29,16 @@ select
     trees.period_kind,
     trees.period_start
 from trees
-left join measured
+left join {{ ref('metric_value') }} as metric_values
     on
-        trees.unit_kind = measured.unit_kind
-        and trees.unit_key = measured.unit_key
-        and trees.channel = measured.channel
-        and trees.period_start = measured.period_start
-        and trees.tree = 'aht'
-        and trees.period_kind = 'month'
+        trees.metric_id = metric_values.metric_id
+        and trees.unit_kind = metric_values.unit_kind
+        and trees.unit_key = metric_values.unit_key
+        and trees.channel = metric_values.channel
+        and trees.period_kind = metric_values.period_kind
+        and trees.period_start = metric_values.period_start
 where
     trees.driver_value <> trees.total_value
     or trees.own_and_mix_change <> trees.total_change
-    or trees.amount <> measured.amount
+    or trees.amount is distinct from metric_values.numerator
+    or trees.case_count is distinct from metric_values.denominator

@@ -55,8 +55,14 @@ pooled as (
         on ratios.metric_id = parts.metric_id and ratios.metric_version = parts.metric_version
     inner join {{ ref('measure_day') }} as daily
         on parts.measure_id = daily.measure_id
+    left join {{ ref('int_metric_window') }} as windows
+        on
+            ratios.metric_id = windows.metric_id
+            and daily.business_date between windows.valid_from and windows.valid_to
     inner join period
-        on daily.business_date between period.period_start and period.period_end
+        on
+            coalesce(greatest(daily.business_date + windows.window_days, windows.not_before), daily.business_date)
+            between period.period_start and period.period_end
     where daily.unit_kind = 'team'
     group by ratios.metric_id, daily.unit_key
 

@@ -45,7 +45,7 @@ def _handled(facts: Facts) -> dict[tuple[Unit, str], Segment]:
     last: dict[tuple[Unit, str], Segment] = {}
     for segment in sorted(facts.segments, key=lambda segment: segment.place):
         if segment.is_effective:
-            for unit in facts.units(segment.agent, facts.date(segment.start)):
+            for unit in facts.units_at(segment.agent, segment.start):
                 last[unit, segment.conversation] = segment
     return last
 
@@ -69,12 +69,12 @@ def conversations_assigned(facts: Facts) -> Iterator[Entry]:
     first: dict[tuple[Unit, str], tuple[str, str, int]] = {}
     for call in facts.calls:
         if call["answered_at"] is not None:
-            for unit in facts.units(call["agent_key"], facts.date(call["answered_at"])):
+            for unit in facts.units_at(call["agent_key"], call["answered_at"]):
                 given = ("voice", call["agent_key"], call["answered_at"])
                 first.setdefault((unit, call["conversation"]), given)
     for chat in facts.chats:
         for part in chat.parts:
-            for unit in facts.units(part.agent, facts.date(part.started)):
+            for unit in facts.units_at(part.agent, part.started):
                 first.setdefault((unit, chat.key), ("chat", part.agent, part.started))
     for (unit, _), (channel, agent, start) in first.items():
         yield Entry((unit,), channel, facts.business_date(agent, start, start), 1, 0, 1)
@@ -89,11 +89,11 @@ def effective_conversation_rate(facts: Facts) -> Iterator[Entry]:
     assigned: dict[tuple[Unit, str], int] = {}
     for chat in facts.chats:
         for part in chat.parts:
-            for unit in facts.units(part.agent, facts.date(part.started)):
+            for unit in facts.units_at(part.agent, part.started):
                 assigned.setdefault((unit, chat.key), part.started)
     ended: dict[tuple[Unit, str], list[Segment]] = defaultdict(list)
     for segment in sorted(facts.segments, key=lambda segment: segment.place):
-        for unit in facts.units(segment.agent, facts.date(segment.start)):
+        for unit in facts.units_at(segment.agent, segment.start):
             ended[unit, segment.conversation].append(segment)
     for (unit, conversation), segments in ended.items():
         is_effective = any(segment.is_effective for segment in segments)
@@ -189,7 +189,7 @@ def concurrent_avg(facts: Facts) -> Iterator[Entry]:
     stale = {(chat.key, chat.ended) for chat in facts.chats if chat.is_stale}
     for segment in facts.segments:
         if segment.channel == "chat" and (segment.conversation, segment.end) not in stale:
-            units = facts.units(segment.agent, facts.date(segment.start))
+            units = facts.units_at(segment.agent, segment.start)
             spans[units, segment.day].append((segment.start, segment.end))
     for (units, day), found in spans.items():
         yield Entry(units, "chat", day, total(found), total(union(found)), len(found))
@@ -235,7 +235,7 @@ def _wrap_up(facts: Facts) -> Iterator[Entry]:
         if state["state"] == "acw" and state["ended_at"] is not None:
             agent, start = state["agent_key"], state["started_at"]
             seconds = min(ACW_CAP_SECONDS, state["ended_at"] - start)
-            units = facts.units(agent, facts.date(start))
+            units = facts.units_at(agent, start)
             yield Entry(units, "voice", facts.business_date(agent, start, start), seconds, 0, 0)
 
 
@@ -324,7 +324,7 @@ def _rings(facts: Facts) -> Iterator[tuple[str, int, bool, Number]]:
 
 
 def _per_ring(facts: Facts, agent: str, began: int, numerator: int) -> Entry:
-    units = facts.units(agent, facts.date(began))
+    units = facts.units_at(agent, began)
     return Entry(units, "voice", facts.business_date(agent, began, began), numerator, 1, 1)
 
 
@@ -440,7 +440,10 @@ def _turns(facts: Facts) -> list[Turn]:
             if reply and reply.agent and (segment := segments.get((chat.key, reply.place))):
                 start = max(asked.at, segment.start)
                 seconds, elapsed = facts.on_duty_seconds(reply.agent, start, reply.at), max(0, reply.at - start)
-                units, day = facts.units(reply.agent, facts.date(reply.at)), segment.day
+                on = next(
+                    (s.day for s in facts.duty[reply.agent] if s.start <= reply.at <= s.end), facts.date(reply.at)
+                )
+                units, day = facts.units(reply.agent, on), segment.day
             turns.append(Turn(chat, asked, reply, seconds, elapsed, units, day))
     return turns
 
@@ -471,7 +474,7 @@ def _response_within(limit: int, facts: Facts) -> Iterator[Entry]:
             units = turn.units
         elif chat.parts:
             part = chat.parts[chat.place_of(turn.asked)]
-            units = facts.units(part.agent, facts.date(part.started))
+            units = facts.units_at(part.agent, part.started)
         else:
             units = facts.queue_units(chat.queue)[1:]
         in_time = turn.elapsed is not None and turn.elapsed <= limit

@@ -237,6 +237,10 @@ class Facts:
         team = self.team(agent, on)
         return (("agent", agent), *((("team", team),) if team else ()), ("site", "site"))
 
+    def units_at(self, agent: str, instant: int) -> tuple[Unit, ...]:
+        """Returns who is credited with work that began at an instant: in a shift the team is that of its date."""
+        return self.units(agent, self.business_date(agent, instant, instant))
+
     def queue_units(self, queue: str) -> tuple[Unit, ...]:
         """Returns the queue, its team and the site."""
         return ("queue", queue), ("team", self.queue_team[queue]), ("site", "site")
@@ -538,5 +542,5 @@ def _active_seconds(start: int, spoken: list[Message]) -> int:
 
 def per_segment(facts: Facts, segment: Segment, numerator: Number, denominator: Number = 1) -> Entry:
     """Returns an observation credited to the segment's agent on its date."""
-    units = facts.units(segment.agent, facts.date(segment.start))
+    units = facts.units_at(segment.agent, segment.start)
     return Entry(units, segment.channel, segment.day, numerator, denominator, 1)

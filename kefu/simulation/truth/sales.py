@@ -102,15 +102,15 @@ def _solved(facts: Facts) -> Iterator[tuple[list[Moment], tuple[Unit, ...], dt.d
 
 
 def tickets_handled(facts: Facts) -> Iterator[Entry]:
-    """Tickets the unit did something to, on the day of its first deed; being assigned one is none (TD, CS)."""
+    """Tickets the unit did something to, on the day of its first deed of a month; an assignment is none (TD, CS)."""
     for history in _tickets(facts):
-        first: dict[Unit, dt.date] = {}
+        first: dict[tuple[Unit, int], dt.date] = {}
         for moment in history:
             if moment.kind != "assigned" and (doer := moment.event["employee_number"]):
                 day = facts.date(moment.at)
                 for unit in facts.units(doer, day):
-                    first.setdefault(unit, day)
-        for unit, day in first.items():
+                    first.setdefault((unit, day.year * 12 + day.month), day)
+        for (unit, _), day in first.items():
             yield Entry((unit,), "none", day, 1, 0, 1)
 
 
@@ -288,7 +288,7 @@ def _dials(facts: Facts) -> Iterator[Row]:
 def _per_dial(facts: Facts, row: Row, numerator: int, denominator: int) -> Entry:
     """Returns an observation on the date of the shift the dial was made in (TD, CO)."""
     agent, at = row["employee_number"], row["dialed_at"]
-    units = facts.units(agent, facts.date(at))
+    units = facts.units_at(agent, at)
     return Entry(units, "none", facts.business_date(agent, at, at), numerator, denominator, 1)
 
 
@@ -459,7 +459,7 @@ class Sales:
 
 
 def _served_units(facts: Facts, segment: Segment) -> tuple[Unit, ...]:
-    return facts.units(segment.agent, facts.date(segment.start))
+    return facts.units_at(segment.agent, segment.start)
 
 
 def _presale(facts: Facts) -> Sales:
@@ -525,7 +525,7 @@ def customer_retention_rate(facts: Facts) -> Iterator[Entry]:
     for segment in sorted(facts.segments, key=lambda segment: (segment.end, segment.conversation)):
         customer = customers[segment.conversation]
         if segment.is_effective and customer:
-            for unit in facts.units(segment.agent, facts.date(segment.start))[1:]:
+            for unit in facts.units_at(segment.agent, segment.start)[1:]:
                 first.setdefault((unit, f"{segment.day:%Y-%m}", customer), segment)
     for (unit, _, customer), segment in first.items():
         if segment.end + RETENTION_SECONDS <= facts.as_of:

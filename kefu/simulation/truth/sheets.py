@@ -113,7 +113,11 @@ def _coded(facts: Facts) -> Iterator[tuple[Outcome, bool | None]]:
     since: dict[Coder, dt.date] = {}
     for outcome in outcomes(facts):
         segment, key = outcome.segment, outcome.conversation.key
-        coder = outcome.conversation.channel, key in desk, facts.team(segment.agent, facts.date(segment.start))
+        coder = (
+            outcome.conversation.channel,
+            key in desk,
+            facts.team(segment.agent, facts.business_date(segment.agent, segment.start, segment.start)),
+        )
         ticket = latest.get(key)
         is_known = ticket is not None and (ticket["closed_at"] is None or ticket["closed_at"] <= facts.as_of)
         code = ticket["close_code"] if ticket and is_known else None

@@ -8,9 +8,12 @@ create table payroll.waiver (
     waiver_id bigint generated always as identity primary key,
     period_id text not null,
     precondition text not null check (precondition in ('plan_approved_in_time', 'sources_fresh')),
+    -- What was loaded when somebody looked at a gate; more data asks again. NULL: about the plan, whatever is loaded.
+    data_cut bigint,
     reason text not null check (length(reason) >= 5),
     waived_by text not null,
-    waived_at timestamptz not null
+    waived_at timestamptz not null,
+    check ((precondition = 'sources_fresh') = (data_cut is not null))
 );
 
 -- Somebody accepted what the plan pays an agent without enough evidence; a manager and HR both do (reliability.md 4.3).
@@ -229,16 +232,22 @@ begin
     return found_value;
 end $$;
 
--- Days after the end of a period from which the slowest metric of its plans counts every case of the last day.
+-- Days after the end of a period from which the slowest metric of its plans counts every case of the last day: by the
+-- largest window in force on one of its days. NULL when no metric is slow, and by `late_mature: shift`.
 create function payroll.days_to_mature(p_period jsonb) returns integer
 language sql stable set search_path = payroll, pg_temp as $$
     select max((watched.body ->> 'value')::integer) + 1
-    from in_force('plan', (p_period ->> 'start')::date) as plan
-    cross join lateral jsonb_array_elements(plan.body -> 'metrics') as entry
-    join in_force('metric', (p_period ->> 'start')::date) as metric on metric.object_id = entry ->> 'metric_id'
-    join in_force('parameter', (p_period ->> 'start')::date) as watched
-        on watched.object_id = metric.body ->> 'matures_in'
-    where p_period -> 'plan_ids' ? plan.object_id
+    from generate_series((p_period ->> 'start')::date, (p_period ->> 'end')::date, interval '1 day') as days (midnight)
+    cross join lateral in_force('parameter', days.midnight::date) as watched
+    where watched.object_id in (
+        select metric.body ->> 'matures_in'
+        from in_force('plan', (p_period ->> 'start')::date) as plan
+        cross join lateral jsonb_array_elements(plan.body -> 'metrics') as entry
+        join in_force('metric', (p_period ->> 'start')::date) as metric on metric.object_id = entry ->> 'metric_id'
+        join in_force('defaults', (p_period ->> 'start')::date) as defaults
+            on defaults.body #>> '{period, late_mature}' = 'wait'
+        where p_period -> 'plan_ids' ? plan.object_id
+    )
 $$;
 
 -- The instant at which the last business day of a period ends.
@@ -479,12 +488,13 @@ begin
     return enter('cut', new);
 end $$;
 
--- Whether somebody else than whoever is connected accepted that a precondition does not hold.
-create function payroll.is_waived(p_period_id text, p_precondition text) returns boolean
+-- Whether somebody else than whoever is connected accepted that a precondition does not hold for what was cut.
+create function payroll.is_waived(p_cut payroll.transition, p_precondition text) returns boolean
 language sql stable set search_path = payroll, pg_temp as $$
     select exists (
         select 1 from waiver
-        where period_id = p_period_id and precondition = p_precondition and waived_by <> session_user
+        where period_id = p_cut.period_id and precondition = p_precondition and waived_by <> session_user
+            and (data_cut is null or data_cut = p_cut.data_cut)
     )
 $$;
 
@@ -514,7 +524,7 @@ begin
         ' full join (select * from %I.close_gate as g) as g on r.gate = g.gate where g.is_passed is not true'
         ' and not coalesce(g.gate = ''sources_fresh'' and not g.is_passed and $2, false)',
         calculation
-    ) into problems using required, is_waived(p_period_id, 'sources_fresh');
+    ) into problems using required, is_waived(new, 'sources_fresh');
     if period ->> 'mode' = 'real' then
         select body ->> 'time_zone' into zone from in_force('site', starts_on);
         -- People know the rule they are judged by before the period begins, or somebody else accepts that they did not.
@@ -523,7 +533,7 @@ begin
         join cfg.plan_approval as a on p.object_id = a.plan_id and p.version = a.version
         where period -> 'plan_ids' ? p.object_id
             and a.approved_at >= starts_on::timestamp at time zone zone
-            and not is_waived(p_period_id, 'plan_approved_in_time');
+            and not is_waived(new, 'plan_approved_in_time');
         if problem is not null then
             problems := problems || format('plan_approved_in_time: approved after the period began: %s', problem);
         end if;
@@ -570,12 +580,16 @@ end $$;
 create function payroll.waive(p_period_id text, p_precondition text, p_reason text) returns void
 language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 declare
+    now_at transition;
     written waiver;
 begin
     perform period_body(p_period_id);
     perform refuse_plan_author(p_period_id);
-    insert into waiver (period_id, precondition, reason, waived_by, waived_at)
-    values (p_period_id, p_precondition, p_reason, session_user, clock())
+    if p_precondition = 'sources_fresh' then
+        now_at := expect(p_period_id, 'accepting what was loaded', 'cut');
+    end if;
+    insert into waiver (period_id, precondition, data_cut, reason, waived_by, waived_at)
+    values (p_period_id, p_precondition, now_at.data_cut, p_reason, session_user, clock())
     returning * into written;
     perform write_audit('waive', 'waiver ' || written.waiver_id, to_jsonb(written));
 end $$;

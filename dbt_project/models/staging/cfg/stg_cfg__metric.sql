@@ -23,6 +23,8 @@ select
     quantile,
     min_n,
     is_bounded,
+    lowest,
+    highest,
     decimals,
     display_order,
     is_headline,

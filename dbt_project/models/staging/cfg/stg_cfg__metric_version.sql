@@ -23,6 +23,17 @@ select
     (body ->> 'quantile')::numeric as quantile,
     (body ->> 'min_n')::integer as min_n,
     (body ->> 'bounded')::boolean as is_bounded,
+    coalesce(
+        (body #>> '{row_range, 0}')::numeric,
+        case when body ->> 'unit' <> 'score' or body ->> 'reliability' in ('rating', 'review') then 0 end
+    ) as lowest,
+    coalesce(
+        (body #>> '{row_range, 1}')::numeric,
+        case
+            when (body ->> 'bounded')::boolean then 1
+            when body ->> 'unit' = 'score' and body ->> 'reliability' in ('rating', 'review') then 100
+        end
+    ) as highest,
     (body ->> 'decimals')::integer as decimals,
     (body ->> 'display_order')::integer as display_order,
     (body ->> 'headline')::boolean as is_headline,

@@ -9,8 +9,6 @@ select
     time_zone,
     day_cutover,
     shift_margin,
-    stale_close,
-    longest_attendance,
-    idle_gap_seconds
+    longest_attendance
 from versions
 where '{{ var("period_start") }}'::date between valid_from and valid_to

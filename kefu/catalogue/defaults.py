@@ -217,6 +217,13 @@ class Rater(_Section):
     good_agreement: Share
 
 
+class Calibration(_Section):
+    """What reviewers score together each month (3.3)."""
+
+    contacts: Count
+    margin: Positive
+
+
 class LeastCases(_Section):
     """Least n of a day or week by unit of the metric; other units are as shares (reliability.md 7.1)."""
 
@@ -408,6 +415,7 @@ class Defaults(_Section):
     weights: WeightRules
     integrity: Integrity
     rater: Rater
+    calibration: Calibration
     decline: Decline
     score: Score
     relative: Relative

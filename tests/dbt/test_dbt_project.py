@@ -31,7 +31,7 @@ CONTRACTS = [
     "int_qa_item", "int_work_order_audit", "int_daily_form", "int_complaint", "int_feedback", "int_coaching",
     "int_training", "int_group_chat_day", "int_live_sample", "int_exemption", "coaching_effect",
     "metric_value", "queue_interval", "int_row_exclusion", "dispute_outcome", "rater_overturn",
-    "metric_reliability", "rater_profile", "double_scoring", "collection_todo",
+    "metric_reliability", "rater_profile", "double_scoring", "calibration", "collection_todo",
     "score_component", "score",
     "gate_effect", "payment", "int_verified_fact", "close_gate", "contradiction",
     "int_closing", "contradicted_duty", "contradicted_account", "contradicted_score", "reconciliation", "lateness",

@@ -936,7 +936,8 @@ def load_chats(tables: dict[str, list[Record]], people: People) -> list[Chat]:
 class Segment(NamedTuple):
     """The stretch of a conversation owned by one agent; only stretches that have ended.
 
-    ``day`` is its business date; ``handle_seconds`` is talk time for a call, active time for a chat.
+    ``day`` is its business date; ``handle_seconds`` is talk time for a call, active time for a chat; None for a call
+    above 4 hours, whose talk time is bad data.
     """
 
     channel: str
@@ -948,7 +949,7 @@ class Segment(NamedTuple):
     day: date
     effective: bool
     transferred: bool
-    handle_seconds: int
+    handle_seconds: int | None
 
 
 def voice_segments(visits: list[Visit], roster: Roster) -> list[Segment]:
@@ -964,7 +965,7 @@ def voice_segments(visits: list[Visit], roster: Roster) -> list[Segment]:
             day=business_date(roster, visit.agent, visit.connected_at, visit.end),
             effective=True,
             transferred=visit.end_event in TRANSFER_EVENTS,
-            handle_seconds=visit.talk_seconds,
+            handle_seconds=visit.talk_seconds if visit.talk_seconds <= LONGEST_TALK_SECONDS else None,
         )
         for position, visit in enumerate(visits)
         if visit.agent is not None and visit.connected_at is not None and visit.end is not None
@@ -1188,7 +1189,7 @@ def calls_inbound_handled(ledger: Ledger, segments: list[Segment]) -> None:
             continue
         ledger.credit_agent(segment.agent, "voice", "calls_inbound_handled", segment.day, 1, 0, 1)
         ledger.add(("agent", segment.agent), "voice", "calls_inbound_over_baseline", segment.day, 1, 0, 1)
-        if segment.handle_seconds <= LONGEST_TALK_SECONDS:
+        if segment.handle_seconds is not None:
             ledger.credit_agent(segment.agent, "voice", "talk_time_total", segment.day, segment.handle_seconds, 0, 1)
 
 
@@ -1239,7 +1240,8 @@ def handle_times(ledger: Ledger, segments: list[Segment], acw: Iterable[tuple[st
 
     * aht of voice = (talk + after-call work) / ended calls; of chat = active time / segments; effective segments only;
     * avg_talk_time = talk, hold included / ended calls;
-    * acw_avg = after-call work / ended calls.
+    * acw_avg = after-call work / ended calls;
+    * a call above 4 hours is left out of the first two and counts in the third.
 
     Calls and chats are booked on the segment's date. An after-call state is booked by its own start (the shift that
     contains it, else the local date of the start) and counts at most 600 seconds.
@@ -1248,10 +1250,12 @@ def handle_times(ledger: Ledger, segments: list[Segment], acw: Iterable[tuple[st
         if not segment.effective:
             continue
         agent, day, seconds = segment.agent, segment.day, segment.handle_seconds
-        ledger.credit_agent(agent, segment.channel, "aht", day, seconds, 1, 1)
         if segment.channel == "voice":
-            ledger.credit_agent(agent, "voice", "avg_talk_time", day, seconds, 1, 1)
             ledger.credit_agent(agent, "voice", "acw_avg", day, 0, 1, 1)
+        if seconds is not None:
+            ledger.credit_agent(agent, segment.channel, "aht", day, seconds, 1, 1)
+            if segment.channel == "voice":
+                ledger.credit_agent(agent, "voice", "avg_talk_time", day, seconds, 1, 1)
     for agent, start, end in acw:
         day, seconds = business_date(roster, agent, start, start), min(ACW_CAP_SECONDS, end - start)
         ledger.credit_agent(agent, "voice", "aht", day, seconds, 0, 0)
@@ -1530,6 +1534,7 @@ class PhoneDay(NamedTuple):
     talk: Spans
     acw: Spans
     ready: Spans
+    unknown: Spans
 
 
 def phone_days(log: list[LogLine], people: People, roster: Roster, segments: list[Segment]) -> Iterator[PhoneDay]:
@@ -1540,6 +1545,7 @@ def phone_days(log: list[LogLine], people: People, roster: Roster, segments: lis
     * Talk: ended calls, from answer to end. After-call work that runs beside a call is talk.
     * Ready: signed in, not talking and free for one queue at least. Who is paused in one of two queues is ready for the
       other. A pause that nothing ends lasts as long as the sign-in.
+    * Unknown: what would be ready were it not for a call above 4 hours.
     """
     signed_in: dict[str, Spans] = defaultdict(list)
     member_of: dict[str, set[str]] = defaultdict(set)
@@ -1560,7 +1566,8 @@ def phone_days(log: list[LogLine], people: People, roster: Roster, segments: lis
                 signed_in[agent].append((since.pop(agent), line.instant))
     for agent, start in since.items():
         shift = roster.get(agent, {}).get(business_date(roster, agent, start, start))
-        last_call = max((s.end for s in segments if (s.channel, s.agent) == ("voice", agent)), default=start)
+        calls = [s for s in segments if (s.channel, s.agent) == ("voice", agent)]
+        last_call = max((s.start if s.handle_seconds is None else s.end for s in calls), default=start)
         signed_in[agent].append((start, shift.end + FORGOTTEN_LOGOUT_SECONDS if shift else last_call))
 
     by_day: dict[tuple[str, date], Spans] = defaultdict(list)
@@ -1570,15 +1577,17 @@ def phone_days(log: list[LogLine], people: People, roster: Roster, segments: lis
     paused = pauses(log, people)
     for (agent, day), spans in by_day.items():
         end_of_day = max(end for _, end in spans)
-        calls = [(s.start, s.end) for s in segments if (s.channel, s.agent, s.day) == ("voice", agent, day)]
-        talk = common(spans, calls)
+        of_day = [s for s in segments if (s.channel, s.agent, s.day) == ("voice", agent, day)]
+        talk = common(spans, [(s.start, s.end) for s in of_day if s.handle_seconds is not None])
+        endless = union([(s.start, s.end) for s in of_day if s.handle_seconds is None])
         own = [pause for pause in paused if pause.agent == agent]
         away = union(spans)
         for queue in queues[agent]:
             away = common(away, [(p.start, p.end or end_of_day) for p in own if p.scope in (queue, "all")])
         acw = [(p.start, min(p.end, p.start + ACW_CAP_SECONDS)) for p in own if p.reason == "acw" and p.end]
         acw = without(common(away, acw), talk)
-        yield PhoneDay(agent, day, union(spans), talk, acw, without(spans, [*talk, *away]))
+        free = without(spans, [*talk, *away])
+        yield PhoneDay(agent, day, union(spans), talk, acw, without(free, endless), common(free, endless))
 
 
 def phone_time(ledger: Ledger, days: list[PhoneDay], segments: list[Segment]) -> None:
@@ -1586,18 +1595,20 @@ def phone_time(ledger: Ledger, days: list[PhoneDay], segments: list[Segment]) ->
 
     * online_duration: seconds signed in;
     * occupancy: (talk + after-call work) / (talk + after-call work + ready);
-    * utilization: (talk + after-call work + ready) / signed in;
-    * contacts_per_hour: ended calls / (talk + after-call work + ready); the published value is 3600 times the fraction.
+    * utilization: (talk + after-call work + ready) / (signed in - unknown);
+    * contacts_per_hour: ended calls up to 4 hours / (talk + after-call work + ready); the published value is 3600 times
+      the fraction.
     """
     for day in days:
         busy, online = length(day.talk) + length(day.acw), length(day.signed_in)
         productive = busy + length(day.ready)
         ledger.credit_agent(day.agent, "voice", "online_duration", day.day, online, 0, 1)
         ledger.credit_agent(day.agent, "voice", "occupancy", day.day, busy, productive, 1)
-        ledger.credit_agent(day.agent, "voice", "utilization", day.day, productive, online, 1)
+        known = online - length(day.unknown)
+        ledger.credit_agent(day.agent, "voice", "utilization", day.day, productive, known, 1)
         ledger.credit_agent(day.agent, "voice", "contacts_per_hour", day.day, 0, productive, 0)
     for segment in segments:
-        if segment.channel == "voice":
+        if segment.channel == "voice" and segment.handle_seconds is not None:
             ledger.credit_agent(segment.agent, "voice", "contacts_per_hour", segment.day, 1, 0, 1)
 
 

@@ -164,10 +164,13 @@ def test_what_came_to_the_wrong_queue_is_nobody_s_transfer() -> None:
     }  # fmt: skip
 
 
-def test_talk_time_leaves_out_impossible_calls() -> None:
+def test_an_impossible_call_was_answered_and_is_in_no_duration() -> None:
     made = world(call=[call(1, 0, 10, 110), call(2, 200, 200, 200 + 14400), call(3, 20000, 20000, 20000 + 14401)])
     assert values(made, "talk_time_total")["A1"] == (100 + 14400, None, 2)
-    assert values(made, "avg_talk_time")["A1"] == (100 + 14400 + 14401, 3, 3)
+    assert values(made, "avg_talk_time")["A1"] == (100 + 14400, 2, 2)
+    assert values(made, "aht", "voice")["A1"] == (100 + 14400, 2, 2)
+    assert values(made, "acw_avg")["A1"] == (0, 3, 3)
+    assert values(made, "calls_inbound_handled")["A1"] == (3, None, 3)
 
 
 def test_concurrency_is_the_sum_over_the_union_of_each_agent() -> None:

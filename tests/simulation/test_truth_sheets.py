@@ -356,6 +356,16 @@ def test_hard_subjects_weigh_more() -> None:
     assert made.values("complex_case_share")["A1"] == (2, 2, 2)
 
 
+def test_an_impossible_call_sets_no_standard() -> None:
+    # The second refund is above four hours: refunds take 300 s. No promotion has a length that can be believed.
+    made = Made().call(1, 0, 300).call(2, 1000, 14401).call(3, 20000, 14401)
+    numbers = call_uniqueids(made.world().tables["call"].combine_chunks())["uniqueid"].to_pylist()
+    for number, subject in zip(numbers, ("refund", "refund", "promotion"), strict=True):
+        contact = {"contact_source_id": SOURCES["voice"], "contact_id": number, "labelled_by": "A1"}
+        made.sheet("contact_label", contact | {"label": "issue_class", "value": subject})
+    assert made.values("case_mix_index")["A1"] == (600, 600, 2)
+
+
 # --- the customer's voice
 
 

@@ -73,6 +73,22 @@ def test_occupancy_utilization_and_the_time_online() -> None:
     assert shown(PHONE, "contacts_per_hour")["A1"] == pytest.approx(7200 / (busy + READY))
 
 
+def test_time_of_which_only_an_impossible_call_tells_is_nothing() -> None:
+    # Signed in from 09:00, never out, cut at 18:30. The call is said to last from 10:00 to 19:00; within it are another
+    # call of 600 s and a break of 1,200 s.
+    made = world(
+        shift=[shift("A1")],
+        call=[call(1, HOUR, HOUR, 10 * HOUR), call(2, 2 * HOUR, 2 * HOUR, 2 * HOUR + 600)],
+        agent_state=[state("A1", "on_queue", 0, None), state("A1", "break", 4 * HOUR, 4 * HOUR + 1200)],
+    )
+    online = 9 * HOUR + 1800
+    unknown = online - HOUR - 600 - 1200
+    assert values(made, "online_duration")["A1"] == (online, None, 1)
+    assert values(made, "occupancy")["A1"] == (600, 600 + HOUR, 1)
+    assert values(made, "utilization", "voice")["A1"] == (600 + HOUR, online - unknown, 1)
+    assert values(made, "contacts_per_hour")["A1"] == (1, 600 + HOUR, 1)
+
+
 def test_efficiency_adherence_and_conformance_of_a_shift() -> None:
     required = 8 * HOUR
     assert values(PHONE, "work_efficiency")["A1"] == (required - 300 - 1400, required, 1)

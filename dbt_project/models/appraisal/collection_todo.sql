@@ -62,7 +62,7 @@ select
             then
                 case
                     when reliability.double_scored < defaults.min_doubles then '按双评名单补足盲评双评'
-                    else '开校准会，用样例统一评分尺度，并继续双评'
+                    else '按校准会名单开校准会，用样例统一评分尺度，并继续双评'
                 end
         when 'f_clean' then '停用由坐席触发的邀评，清理被排除的数据来源'
         else '补足质检人力，达到方案要求的份数'
@@ -75,7 +75,7 @@ select
                 case
                     when reliability.double_scored < defaults.min_doubles
                         then 'Score the contacts of the double-scoring list a second time, blind'
-                    else 'Calibrate on common contacts with anchor examples and go on double scoring'
+                    else 'Calibrate on the calibration list with anchor examples and go on double scoring'
                 end
         when 'f_clean' then 'Stop invitations that agents trigger and close the sources of the excluded rows'
         else 'Give reviewers the time for the reviews the plan asks for'

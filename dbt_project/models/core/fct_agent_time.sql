@@ -65,7 +65,7 @@ events as (
         date_trunc('second', assigned_at) as started_at,
         date_trunc('second', ended_at) as ended_at,
         business_date,
-        'talk' as event_kind,
+        case when talk_seconds is null then 'untimed' else 'talk' end as event_kind,
         null as scope,
         1 as place
     from segments
@@ -99,7 +99,8 @@ placed as (
 
 ),
 
--- A pause that nothing ended lasts as long as the sign-in; a call counts in full, and without a sign-in too.
+-- A pause that nothing ended lasts as long as the sign-in, as a call too long to be true does at most; any other call
+-- counts in full, and without a sign-in too.
 within as (
 
     select
@@ -191,7 +192,8 @@ merged as materialized (
         coalesce(range_agg(stretches) filter (where event_kind = 'training'), '{}') as training_time,
         coalesce(range_agg(stretches) filter (where event_kind = 'outbound'), '{}') as outbound_time,
         coalesce(range_agg(stretches) filter (where event_kind = 'other'), '{}') as other_time,
-        coalesce(range_agg(stretches) filter (where event_kind = 'unmapped'), '{}') as unmapped_time
+        coalesce(range_agg(stretches) filter (where event_kind = 'unmapped'), '{}') as unmapped_time,
+        coalesce(range_agg(stretches) filter (where event_kind = 'untimed'), '{}') as untimed_time
     from counted
     group by agent_key, business_date
 
@@ -220,9 +222,13 @@ parted as materialized (
             talk_time + acw_time + acw_excess_time + break_time + meeting_time + training_time + outbound_time
             + other_time
         ) as unmapped_time,
-        signed_in_time - (
+        untimed_time - (
             talk_time + acw_time + acw_excess_time + break_time + meeting_time + training_time + outbound_time
             + other_time + unmapped_time
+        ) as untimed_time,
+        signed_in_time - (
+            talk_time + acw_time + acw_excess_time + break_time + meeting_time + training_time + outbound_time
+            + other_time + unmapped_time + untimed_time
         ) as ready_time
     from merged
 
@@ -289,7 +295,8 @@ measured as (
         sum({{ covered_seconds('training_time * day_time') }})::bigint as training_seconds,
         sum({{ covered_seconds('outbound_time * day_time') }})::bigint as outbound_seconds,
         sum({{ covered_seconds('other_time * day_time') }})::bigint as other_seconds,
-        sum({{ covered_seconds('unmapped_time * day_time') }})::bigint as unmapped_seconds
+        sum({{ covered_seconds('unmapped_time * day_time') }})::bigint as unmapped_seconds,
+        sum({{ covered_seconds('untimed_time * day_time') }})::bigint as untimed_seconds
     from dated
     group by agent_key, counted_on
 
@@ -364,6 +371,7 @@ combined as (
         coalesce(measured.outbound_seconds, 0) as outbound_seconds,
         coalesce(measured.other_seconds, 0) as other_seconds,
         coalesce(measured.unmapped_seconds, 0) as unmapped_seconds,
+        coalesce(measured.untimed_seconds, 0) as untimed_seconds,
         measured.agent_key is not null as has_sign_in,
         case
             when not rostered.is_on_leave and (measured_shift.agent_key is not null or rostered.is_missed)
@@ -409,6 +417,7 @@ select
     combined.outbound_seconds,
     combined.other_seconds,
     combined.unmapped_seconds,
+    combined.untimed_seconds,
     combined.has_sign_in,
     combined.scheduled_seconds,
     combined.signed_in_seconds - combined.break_seconds - combined.other_seconds as present_seconds,

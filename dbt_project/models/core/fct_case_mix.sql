@@ -40,6 +40,7 @@ days as (
         sum(handle_seconds) as handle_seconds,
         count(*) as segment_count
     from segments
+    where handle_seconds is not null
     group by channel, issue_class, business_date
 
 ),

@@ -10,7 +10,8 @@ calls as (
         source_id,
         agent_account,
         date_trunc('second', assigned_at) as started_at,
-        date_trunc('second', ended_at) as ended_at
+        -- Of a call that is too long to be true only the begin is believed.
+        case when talk_seconds is not null then date_trunc('second', ended_at) end as ended_at
     from {{ ref('int_segment') }}
     where is_effective
 

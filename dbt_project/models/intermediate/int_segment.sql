@@ -19,6 +19,12 @@ site as (
 
 ),
 
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
+
+),
+
 assignments as (
 
     select
@@ -114,21 +120,22 @@ customers as (
 )
 
 select
-    source_id,
-    callid as conversation_id,
-    row_number() over (partition by source_id, callid order by event_number) as segment_number,
-    queue_name as queue_account,
-    agent_account,
-    connected_at as assigned_at,
+    visits.source_id,
+    visits.callid as conversation_id,
+    row_number() over (partition by visits.source_id, visits.callid order by visits.event_number) as segment_number,
+    visits.queue_name as queue_account,
+    visits.agent_account,
+    visits.connected_at as assigned_at,
     'queue' as assigned_by,
-    ended_at,
-    end_event in ('BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER') as is_transfer,
+    visits.ended_at,
+    visits.end_event in ('BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER') as is_transfer,
     case
-        when end_event = 'ATTENDEDTRANSFER' then 'attended'
-        when end_event in ('BLINDTRANSFER', 'TRANSFER') then 'blind'
+        when visits.end_event = 'ATTENDEDTRANSFER' then 'attended'
+        when visits.end_event in ('BLINDTRANSFER', 'TRANSFER') then 'blind'
     end as transfer_kind,
-    ended_at is not null as is_effective,
-    talk_seconds,
+    visits.ended_at is not null as is_effective,
+    -- A call this long was answered and handled all the same: only how long it took is not known.
+    case when visits.talk_seconds <= parameters.longest_talk_seconds then visits.talk_seconds end as talk_seconds,
     -- The exchange does not mark hold: it is part of the talk.
     null::bigint as hold_seconds,
     null::timestamptz as first_own_message_at,
@@ -140,7 +147,10 @@ select
     null::bigint as accept_delay_seconds,
     1::bigint as episode_number
 from visits
-where outcome = 'answered'
+cross join site
+inner join parameters
+    on {{ local_date('visits.connected_at', 'site') }} between parameters.valid_from and parameters.valid_to
+where visits.outcome = 'answered'
 
 union all
 

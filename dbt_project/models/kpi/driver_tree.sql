@@ -70,6 +70,7 @@ handled as (
         ) as driver (driver, amount, is_case)
     where
         segments.is_effective
+        and coalesce(segments.talk_seconds, segments.active_seconds) is not null
         and (
             (driver.driver = 'talk' and segments.channel = 'voice')
             or (driver.driver = 'hold' and segments.hold_seconds is not null)

@@ -19,7 +19,7 @@ credited as (
         case when has_sign_in then talk_seconds + acw_seconds end as busy_seconds,
         case when has_sign_in then talk_seconds + acw_seconds + ready_seconds end as productive_seconds,
         case when has_sign_in and (parameters.utilization_base is distinct from 'paid' or paid_seconds is not null) then talk_seconds + acw_seconds + ready_seconds end as utilized_seconds,
-        case when has_sign_in then case parameters.utilization_base when 'paid' then paid_seconds else signed_in_seconds end end as utilization_base_seconds,
+        case when has_sign_in then case parameters.utilization_base when 'paid' then paid_seconds else signed_in_seconds end - untimed_seconds end as utilization_base_seconds,
         case when true then efficient_seconds end as efficient_seconds,
         case when has_sign_in then scheduled_seconds end as efficiency_scheduled_seconds,
         case when has_sign_in and scheduled_seconds is not null then 1 end as efficiency_days,

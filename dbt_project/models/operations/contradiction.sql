@@ -173,6 +173,19 @@ rewritten as (
 
 ),
 
+endless_calls as (
+
+    select
+        'call_too_long' as rule_id,
+        segments.agent_key,
+        segments.business_date,
+        segments.segment_key as left_side,
+        extract(epoch from segments.ended_at - segments.assigned_at)::bigint || ' seconds' as right_side
+    from segments
+    where segments.channel = 'voice' and segments.is_effective and segments.talk_seconds is null
+
+),
+
 found as (
 
     select * from forgotten
@@ -192,6 +205,8 @@ found as (
     select * from unmapped_queues
     union all
     select * from rewritten
+    union all
+    select * from endless_calls
     union all
     select
         rule_id,

@@ -32,7 +32,6 @@ LONG_RESPONSE_SECONDS = 180
 SERVICE_HOURS = range(9, 23)
 SLOW_TURN_SECONDS = 120
 SLOW_TURNS = 3
-LONGEST_TALK_SECONDS = 14400
 RING_SECONDS = 2 * 5
 BOT_WINDOW_SECONDS = 7 * 86400
 
@@ -166,9 +165,9 @@ def transfer_out_rate(facts: Facts) -> Iterator[Entry]:
 
 
 def aht(facts: Facts) -> Iterator[Entry]:
-    """Talk, wrap-up and active seconds / effective segments (TE, CS)."""
+    """Talk, wrap-up and active seconds / effective segments, calls above four hours left out (TE, CS)."""
     for segment in facts.segments:
-        if segment.is_effective:
+        if segment.is_effective and segment.handle_seconds is not None:
             yield per_segment(facts, segment, segment.handle_seconds)
     yield from _wrap_up(facts)
 
@@ -176,7 +175,7 @@ def aht(facts: Facts) -> Iterator[Entry]:
 def talk_time_total(facts: Facts) -> Iterator[Entry]:
     """Talk seconds of answered calls, those above four hours left out as bad data (TE, CS)."""
     for segment in facts.segments:
-        if segment.channel == "voice" and segment.handle_seconds <= LONGEST_TALK_SECONDS:
+        if segment.channel == "voice" and segment.handle_seconds is not None:
             yield per_segment(facts, segment, segment.handle_seconds, 0)
 
 
@@ -215,9 +214,9 @@ def _answers(chat: Chat) -> list[Message]:
 
 
 def avg_talk_time(facts: Facts) -> Iterator[Entry]:
-    """Talk seconds / answered calls (TE, CS)."""
+    """Talk seconds / answered calls, those above four hours left out (TE, CS)."""
     for segment in facts.segments:
-        if segment.channel == "voice":
+        if segment.channel == "voice" and segment.handle_seconds is not None:
             yield per_segment(facts, segment, segment.handle_seconds)
 
 

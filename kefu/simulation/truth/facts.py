@@ -32,6 +32,7 @@ SHORT_ABANDON_SECONDS = 5
 ACW_CAP_SECONDS = 600
 IDLE_GAP_SECONDS = 300
 STALE_CLOSE_SECONDS = 7 * 86400
+LONGEST_TALK_SECONDS = 4 * 3600
 
 # Both chat systems are one channel.
 CHANNEL = {"voice": "voice", "chat": "chat", "desk": "chat"}
@@ -166,7 +167,10 @@ class Conversation(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One agent's part of a conversation that has ended; `spoke` is when the agent first said something in it."""
+    """One agent's part of a conversation that has ended; `spoke` is when the agent first said something in it.
+
+    `handle_seconds` is None of a call above four hours: it was handled, but how long it took is not known.
+    """
 
     channel: str
     conversation: str
@@ -177,7 +181,7 @@ class Segment(NamedTuple):
     day: dt.date
     is_effective: bool
     is_transfer: bool
-    handle_seconds: int
+    handle_seconds: int | None
     spoke: int
 
 
@@ -397,7 +401,7 @@ class Facts:
                     day=self.business_date(agent, start, end),
                     is_effective=True,
                     is_transfer=call["ended_by"] == "transfer",
-                    handle_seconds=end - start,
+                    handle_seconds=end - start if end - start <= LONGEST_TALK_SECONDS else None,
                     spoke=start,
                 )
 

@@ -222,14 +222,15 @@ def _handled_with_standards(facts: Facts) -> Iterator[tuple[Segment, Fraction, F
         end = _month_end(dt.date.fromisoformat(f"{month}-01"))
         times: dict[tuple[str, str | None], list[int]] = defaultdict(list)
         for segment in handled:
-            if end - STANDARD_DAYS * _DAY < segment.day <= end:
+            if end - STANDARD_DAYS * _DAY < segment.day <= end and segment.handle_seconds is not None:
                 for issue_class in (facts.issue_class[segment.conversation], None):
                     times[segment.channel, issue_class].append(segment.handle_seconds)
         standards = {key: Fraction(sum(seconds), len(seconds)) for key, seconds in times.items()}
         for segment in handled:
             if f"{segment.day:%Y-%m}" == month:
-                issue_class = facts.issue_class[segment.conversation]
-                yield segment, standards[segment.channel, issue_class], standards[segment.channel, None]
+                standard = standards.get((segment.channel, facts.issue_class[segment.conversation]))
+                if standard is not None:
+                    yield segment, standard, standards[segment.channel, None]
 
 
 def _month_end(day: dt.date) -> dt.date:

@@ -106,7 +106,8 @@ def calls_inbound_over_baseline(facts: Facts) -> Iterator[Entry]:
 class PhoneDay(NamedTuple):
     """One business date of one person on the telephone; pauses lie within the signed-in time.
 
-    `acw` is at most ten minutes of every wrap-up, `acw_excess` the rest, which is time away.
+    `acw` is at most ten minutes of every wrap-up, `acw_excess` the rest, which is time away. `untimed` are calls above
+    four hours: nobody knows what was done in the signed-in time of which nothing else tells.
     """
 
     agent: str
@@ -114,6 +115,7 @@ class PhoneDay(NamedTuple):
     shift: Shift | None
     signed_in: list[Span]
     talk: list[Span]
+    untimed: list[Span]
     acw: list[Span]
     acw_excess: list[Span]
     pauses: dict[str, list[Span]]
@@ -124,10 +126,19 @@ class PhoneDay(NamedTuple):
         return total(self.talk) + total(self.acw)
 
     @property
-    def ready_seconds(self) -> int:
-        """Returns the signed-in seconds without pauses and talk."""
+    def _free(self) -> list[Span]:
         paused = [span for spans in self.pauses.values() for span in spans]
-        return total(without(self.signed_in, [*paused, *self.acw, *self.acw_excess, *self.talk]))
+        return without(self.signed_in, [*paused, *self.acw, *self.acw_excess, *self.talk])
+
+    @property
+    def ready_seconds(self) -> int:
+        """Returns the signed-in seconds without pauses, talk and calls above four hours."""
+        return total(without(self._free, self.untimed))
+
+    @property
+    def untimed_seconds(self) -> int:
+        """Returns the signed-in seconds of which only a call above four hours tells."""
+        return total(common(self._free, union(self.untimed)))
 
 
 @lru_cache(maxsize=1)
@@ -139,9 +150,11 @@ def phone_days(facts: Facts) -> dict[tuple[str, dt.date], PhoneDay]:
         agent, start = row["agent_key"], row["started_at"]
         states[agent, facts.business_date(agent, start, start)].append((row["state"], start, row["ended_at"]))
     talk: dict[tuple[str, dt.date], list[Span]] = defaultdict(list)
+    untimed: dict[tuple[str, dt.date], list[Span]] = defaultdict(list)
     for segment in facts.segments:
         if segment.channel == "voice":
-            talk[segment.agent, segment.day].append((segment.start, segment.end))
+            calls = untimed if segment.handle_seconds is None else talk
+            calls[segment.agent, segment.day].append((segment.start, segment.end))
     days = {}
     for key in sorted(states.keys() | talk.keys()):
         shift, closed = shifts.get(key), [(kind, a, b) for kind, a, b in states[key] if b is not None]
@@ -156,6 +169,7 @@ def phone_days(facts: Facts) -> dict[tuple[str, dt.date], PhoneDay]:
             shift=shift,
             signed_in=signed_in,
             talk=talk[key],
+            untimed=untimed[key],
             acw=[(start, min(end, start + ACW_CAP_SECONDS)) for start, end in wrap_ups],
             acw_excess=[(start + ACW_CAP_SECONDS, end) for start, end in wrap_ups if end - start > ACW_CAP_SECONDS],
             pauses=dict(pauses),
@@ -191,9 +205,10 @@ def occupancy(facts: Facts) -> Iterator[Entry]:
 
 
 def utilization(facts: Facts) -> Iterator[Entry]:
-    """Talk, wrap-up and ready / signed in (TD, CO)."""
+    """Talk, wrap-up and ready / signed in, calls above four hours left out (TD, CO)."""
     for day in phone_days(facts).values():
-        yield _per_day(facts, day, day.busy_seconds + day.ready_seconds, total(day.signed_in))
+        known_seconds = total(day.signed_in) - day.untimed_seconds
+        yield _per_day(facts, day, day.busy_seconds + day.ready_seconds, known_seconds)
 
 
 def online_duration(facts: Facts) -> Iterator[Entry]:
@@ -203,9 +218,9 @@ def online_duration(facts: Facts) -> Iterator[Entry]:
 
 
 def contacts_per_hour(facts: Facts) -> Iterator[Entry]:
-    """Answered calls / seconds of talk, wrap-up and ready (TP, CS)."""
+    """Answered calls / seconds of talk, wrap-up and ready, calls above four hours left out (TP, CS)."""
     for segment in facts.segments:
-        if segment.channel == "voice":
+        if segment.channel == "voice" and segment.handle_seconds is not None:
             yield per_segment(facts, segment, 1, 0)
     for day in phone_days(facts).values():
         yield _per_day(facts, day, 0, day.busy_seconds + day.ready_seconds)._replace(n=0)

@@ -151,6 +151,12 @@
     )
 {%- endmacro %}
 
+{# The day on which the cases of a day have been watched for the window of their metric, see int_metric_window; NULL for
+   a metric without one, which counts a day as it is. #}
+{% macro matured_on(day, windows) -%}
+    greatest({{ day }} + {{ windows }}.window_days, {{ windows }}.not_before)
+{%- endmacro %}
+
 {# The ranges in which a day lies, each by its kind and first day; a day outside the period has none of that kind.
    `counted_on` is the day by which it belongs to the period. Needs a relation named period. #}
 {% macro ranges_of(day, with_day=true, counted_on=none) -%}

@@ -144,9 +144,7 @@ credited as (
         unit.unit_key,
         daily.driver,
         daily.business_date,
-        coalesce(
-            greatest(daily.business_date + windows.window_days, windows.not_before), daily.business_date
-        ) as counted_on,
+        coalesce({{ matured_on('daily.business_date', 'windows') }}, daily.business_date) as counted_on,
         daily.amount,
         daily.case_count
     from daily

@@ -55,7 +55,7 @@ pooled as (
         measures.unit_key,
         measures.channel,
         measures.business_date,
-        greatest(measures.business_date + windows.window_days, windows.not_before) as matured_on,
+        {{ matured_on('measures.business_date', 'windows') }} as matured_on,
         sum(measures.measure_value) filter (where parts.part = 'numerator') as numerator,
         sum(measures.measure_value) filter (where parts.part = 'denominator') as denominator,
         sum(measures.measure_value) filter (where parts.part = 'n') as n
@@ -76,8 +76,7 @@ pooled as (
             and scopes.is_measured
     -- A period may count days from before it by the definition of its own first day.
     where
-        coalesce(greatest(measures.business_date + windows.window_days, windows.not_before), measures.business_date)
-        >= parts.valid_from
+        coalesce({{ matured_on('measures.business_date', 'windows') }}, measures.business_date) >= parts.valid_from
     group by
         parts.metric_id,
         parts.metric_version,

@@ -360,7 +360,7 @@
         insert into {{ target }} select * from {{ fresh }}
     {% endcall %}
     {% call statement('remember') %}
-        {{ remember_all(rule, changed) }}
+        {{ remember_all(rule, changed, is_patched=true) }}
     {% endcall %}
 {% endmacro %}
 
@@ -395,10 +395,11 @@
         );
 {%- endmacro %}
 
-{# Marks what changed rows make dirty. Under a lock, because two models may mark the same things. #}
-{% macro remember_all(rule, changed) -%}
+{# Marks what changed rows make dirty. Under a lock, because two models may mark the same things. Rows that are replaced
+   by conversation are of dirty conversations already. #}
+{% macro remember_all(rule, changed, is_patched=false) -%}
         select pg_advisory_xact_lock(hashtext('int_dirty'));
-    {%- if rule.get('key') %}
+    {%- if rule.get('key') and not (is_patched and rule.by == 'conversation') %}
         {{ remember('conversation', rule.key | join(" || ':' || "), changed) }}
     {%- endif -%}
     {%- for day in rule.get('dates', []) %}

@@ -79,4 +79,5 @@ def _estimated_by(metric: Metric, measures: list[Measure]) -> str:
         return "ranks"
     if metric.kind != "ratio" or any(measure.aggregate == "distinct" for measure in measures):
         return "none"
-    return "proportion" if metric.unit == "share" and metric.bounded and not metric.count else "days"
+    counts_cases = metric.unit == "share" and metric.bounded and metric.count in ((), metric.denominator)
+    return "proportion" if counts_cases else "days"

@@ -41,27 +41,6 @@ NOT_REACHED = {
     "V10": "no simulated survey has four items of which one is reversed",
     "V11": "reviews of the own manager are kept out of the simulated reviews, and the other defects are not planted",
 }
-# What was measured with the seeds for choosing, of drops of 1.5 standard deviations: confirmed in 15 days, and watches
-# of healthy people in 22 days.
-_COSTS = [
-    "What each part costs was measured with seeds 1 to 3, in per cent: drops of 1.5 SD confirmed in 15"
-    " days, and healthy people watched in 22.", "",
-    "| chain | found | false |", "| --- | --- | --- |",
-    "| before: baseline of 60 days until 5 days ago, the team's median in full | 40 | 0.9 |",
-    "| the median of the others | 57 | 2.9 |",
-    "| the baseline of 14 scored days earlier, the team's median in full | 52 | 1.0 |",
-    "| both, of the median what lies beyond 2 standard errors | 85 | 2.7 |",
-    "| both, the median where it lies beyond or the team alarms | 79 | 2.5 |",
-    "| and the limit wider by the error of the baseline | 66 | 0.7 |",
-    "| baseline of 120 days, what lies beyond, all while the team alarms | 82 | 1.8 |",
-    "| now: and the limit wider by the error; a twentieth declines instead of 15 % | 79 | 1.2 |",
-    "| baseline of 60 days, 14 earlier, nothing of the team | 86 | 2.6 |",
-    "| and autocorrelation not asked | 88 | 3.3 |",
-    "| and no weekdays | 91 | 4.6 |",
-    "| and the true mean | 94 | 2.2 |",
-    "| and the true scatter | 93 | 1.5 |", "",
-    "All days have enough cases here, and the practical size is left out.", "",
-]  # fmt: skip
 # Table of reliability.md 7.3: alarm, people, scored days, size in standard deviations, per cent.
 STATED = [
     ("watch", "none", 22, None, 1.2), ("confirmed", "none", 22, None, 0.1),
@@ -210,7 +189,6 @@ def document(told: list[dict[str, Any]], declines: dict[str, Any], defaults: Def
             ("how", "alarm", "people", "SD", "scored days", "series", "per cent", "95 % limits", "stated", "passes"),
             _declines(declines, defaults.interval.z),
         ),
-        "## What the chain costs", "", *_COSTS,
     ]  # fmt: skip
     return "\n".join(lines)
 

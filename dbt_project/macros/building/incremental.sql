@@ -16,8 +16,9 @@
    marks     other kinds of dirty keys that a changed row makes: kind and expression; `days` are their first and last day
    through   by date: the days of all rows of dirty conversations in this model are dirty too
    covers    what it reads as a whole although it changes: the rows this touches are built again for another reason
+   may_lack_key  by conversation: rows of no conversation are built every time
+   period_date   by conversation: rows of the period tell on each other, so a change builds all of them; their date
    period_marks  by range: kinds of marks that change the rows of the period
-   clock     it holds ages: another as_of builds it in full
 
    Everything a model reads is limited in its own reference to the rows that what is dirty needs. What cannot be limited
    so is read as a whole, and when it changes, the model is built in full: nothing can be missed by forgetting a rule.
@@ -62,7 +63,6 @@
     {% if
         not rule
         or not rule.by
-        or (rule.get('clock') and var('base_as_of') != var('as_of'))
         or not is_told(rule)
         or not load_cached_relation(this)
     %}
@@ -142,28 +142,30 @@
     {%- set relation = builtins.ref(*varargs, **kwargs) -%}
     {%- if execute and is_moving() -%}
         {%- set rule = patching() -%}
-        {%- set condition = needed_rows(rule, varargs[-1]) if rule -%}
-        {%- if condition -%}
+        {%- set needed = needed_rows(rule, varargs[-1], relation) if rule -%}
+        {%- if needed -%}
             {#- PostgreSQL 15 wants a name for every one of these, but only one. -#}
             {%- set is_named = modules.re.search("ref\('" ~ varargs[-1] ~ "'\)\s*}}\s+as\s", model.raw_code) -%}
-            {%- do return(
-                '(select * from ' ~ relation ~ ' where ' ~ condition ~ ')' ~ ('' if is_named else ' as ' ~ varargs[-1])
-            ) -%}
+            {%- do return('(' ~ needed ~ ')' ~ ('' if is_named else ' as ' ~ varargs[-1])) -%}
         {%- endif -%}
     {%- endif -%}
     {%- do return(relation) -%}
 {% endmacro %}
 
-{# The condition on what a model reads; none when it reads all of it. #}
-{% macro needed_rows(rule, name) %}
+{# What a model reads of another one; none when it reads all of it. Keys are joined and not looked up with `in`: of
+   several such conditions PostgreSQL expects one row together, and pairs all that is dirty with itself. #}
+{% macro needed_rows(rule, name, relation='') %}
     {% set read = rule_of(name) or {} %}
-    {% set condition = none %}
+    {% set needed = none %}
     {% if rule.by == 'conversation' and read.get('key') %}
-        {% set condition = in_conversations(read, 'dirty_conversation') %}
+        {% set needed = joined(relation, read.key | join(', read.'), 'dirty_conversation', named_by(read)) %}
+        {% if read.get('may_lack_key') %}
+            {% set needed = needed ~ ' union all select * from ' ~ relation ~ ' where ' ~ read.key[-1] ~ ' is null' %}
+        {% endif %}
     {% elif rule.by == 'customer' and read.get('customer') %}
-        {% set condition = read.customer ~ ' in (select customer_key from dirty_customer)' %}
+        {% set needed = joined(relation, read.customer, 'dirty_customer', ['customer_key']) %}
     {% elif rule.by == 'customer' and read.get('key') %}
-        {% set condition = in_conversations(read, 'dirty_customer_conversation') %}
+        {% set needed = joined(relation, read.key | join(', read.'), 'dirty_customer_conversation', named_by(read)) %}
     {% elif rule.by in ('date', 'range') and name in rule.counts %}
         {% set day = rule.counts[name] %}
         {% if rule.by == 'date' %}
@@ -174,14 +176,22 @@
         {% else %}
             {% set condition = day ~ ' = any(array(select business_date from dirty_range_day))' %}
         {% endif %}
+        {% set needed = 'select * from ' ~ relation ~ ' where ' ~ condition %}
     {% endif %}
-    {{ return(condition) }}
+    {{ return(needed) }}
+{% endmacro %}
+
+{% macro joined(relation, key, dirty, columns) %}
+    {{ return(
+        'select read.* from ' ~ relation ~ ' as read inner join ' ~ dirty ~ ' as dirty on (read.' ~ key ~ ') = (dirty.'
+        ~ columns | join(', dirty.') ~ ')'
+    ) }}
 {% endmacro %}
 
 {# Which rows of this model are replaced. #}
 {% macro dirty_rows(rule) %}
     {% if rule.by == 'conversation' %}
-        {{ return(in_conversations(rule, 'dirty_conversation')) }}
+        {{ return(rows_of_conversations(rule)) }}
     {% elif rule.by == 'customer' %}
         {{ return(rule.customer ~ ' in (select customer_key from dirty_customer)') }}
     {% elif rule.by == 'date' %}
@@ -191,15 +201,21 @@
     {% endif %}
 {% endmacro %}
 
-{% macro in_conversations(rule, found) %}
-    {% if rule.key | length == 1 %}
-        {% set named = 'conversation_key' %}
-    {% elif rule.get('is_number') %}
-        {% set named = 'source_id, conversation_number' %}
-    {% else %}
-        {% set named = 'source_id, conversation_id' %}
+{% macro rows_of_conversations(rule) %}
+    {% set condition = '(' ~ rule.key | join(', ') ~ ') in (select ' ~ named_by(rule) | join(', ')
+        ~ ' from dirty_conversation)' %}
+    {% if rule.get('may_lack_key') %}
+        {% set condition = '(' ~ condition ~ ' or ' ~ rule.key[-1] ~ ' is null)' %}
     {% endif %}
-    {{ return('(' ~ rule.key | join(', ') ~ ') in (select ' ~ named ~ ' from ' ~ found ~ ')') }}
+    {{ return(condition) }}
+{% endmacro %}
+
+{# The columns that name a dirty conversation as the key of a model does. #}
+{% macro named_by(rule) %}
+    {% if rule.key | length == 1 %}
+        {{ return(['conversation_key']) }}
+    {% endif %}
+    {{ return(['source_id', 'conversation_number' if rule.get('is_number') else 'conversation_id']) }}
 {% endmacro %}
 
 {# In a model by range: leaves out ranges that are not dirty before anything is summed up for them. #}
@@ -234,11 +250,22 @@
             dirty_key as conversation_key,
             split_part(dirty_key, ':', 1) as source_id,
             substr(dirty_key, strpos(dirty_key, ':') + 1) as conversation_id,
-            case when dirty_key ~ ':\d{1,18}$' then substr(dirty_key, strpos(dirty_key, ':') + 1)::bigint end
+            case when dirty_key ~ ':(0|[1-9]\d{0,17})$' then substr(dirty_key, strpos(dirty_key, ':') + 1)::bigint end
                 as conversation_number
-        from {{ dirty_table() }}
-        where entity = 'conversation';
-        analyze dirty_conversation;
+        from (
+            select dirty_key
+            from {{ dirty_table() }}
+            where entity = 'conversation'
+            {%- if rule.get('period_date') %}
+            union
+            select {{ rule.key[0] }}
+            from {{ this }}
+            where
+                {{ rule.period_date }} between '{{ var("period_start") }}' and '{{ var("period_end") }}'
+                and {{ rule.key[0] }} is not null
+            {%- endif %}
+        ) as found;
+        {{ found_by('dirty_conversation', ['conversation_key', 'source_id, conversation_id', 'source_id, conversation_number']) }}
     {%- endif %}
     {%- if rule.by == 'customer' %}
         create temporary table dirty_customer on commit drop as
@@ -256,7 +283,8 @@
             substr(conversation_key, strpos(conversation_key, ':') + 1) as conversation_id
         from wh_intermediate.int_customer_contact
         where customer_key in (select customer_key from dirty_customer);
-        analyze dirty_customer, dirty_customer_conversation;
+        {{ found_by('dirty_customer', ['customer_key']) }}
+        {{ found_by('dirty_customer_conversation', ['conversation_key', 'source_id, conversation_id']) }}
     {%- endif %}
     {%- if rule.by in ('date', 'range') %}
         create temporary table dirty_day on commit drop as
@@ -316,6 +344,14 @@
         analyze dirty_range, dirty_range_day;
     {%- endif %}
 {% endmacro %}
+
+{# Indexes and statistics of what is dirty: joins then know that each key is in it once. #}
+{% macro found_by(relation, columns) -%}
+    {%- for names in columns %}
+        create unique index on {{ relation }} ({{ names }});
+    {%- endfor %}
+        analyze {{ relation }};
+{%- endmacro %}
 
 {# No earlier day than this counts in the period. #}
 {% macro first_counted_day() -%}
@@ -396,10 +432,10 @@
 {%- endmacro %}
 
 {# Marks what changed rows make dirty. Under a lock, because two models may mark the same things. Rows that are replaced
-   by conversation are of dirty conversations already. #}
+   by conversation are of dirty conversations already, unless others of the period changed them. #}
 {% macro remember_all(rule, changed, is_patched=false) -%}
         select pg_advisory_xact_lock(hashtext('int_dirty'));
-    {%- if rule.get('key') and not (is_patched and rule.by == 'conversation') %}
+    {%- if rule.get('key') and not (is_patched and rule.by == 'conversation' and not rule.get('period_date')) %}
         {{ remember('conversation', rule.key | join(" || ':' || "), changed) }}
     {%- endif -%}
     {%- for day in rule.get('dates', []) %}

@@ -1,5 +1,5 @@
 {{ config(indexes=[{'columns': ['unit_key', 'customer_key', 'served_month'], 'unique': true}]) }}
-{{ moves('customer', customer='customer_key', dates=['business_date'], clock=true) }}
+{{ moves('customer', customer='customer_key', dates=['business_date']) }}
 
 with segments as (
 
@@ -23,6 +23,12 @@ orders as (
 
     select * from {{ ref('int_order') }}
     where paid_at is not null and customer_key is not null
+
+),
+
+parameters as (
+
+    select * from {{ ref('stg_cfg__parameter_range') }}
 
 ),
 
@@ -79,9 +85,13 @@ select
     served.served_at,
     bought.paid_at,
     extract(epoch from bought.paid_at - served.served_at)::bigint as paid_after_seconds,
-    extract(epoch from '{{ var("as_of") }}'::timestamptz - served.served_at)::bigint as observed_seconds,
+    served.served_at + make_interval(secs => parameters.retention_days * 86400) as observed_at,
+    served.served_at + make_interval(secs => parameters.retention_days * 86400) <= '{{ var("as_of") }}'::timestamptz
+        as is_observed,
     served.business_date
 from served
+inner join parameters
+    on served.business_date between parameters.valid_from and parameters.valid_to
 left join bought
     on
         served.unit_key = bought.unit_key

@@ -1,4 +1,6 @@
-{{ moves(dates=['business_date']) }}
+{{ moves(
+    'conversation', key=['conversation_key'], may_lack_key=true, period_date='business_date', dates=['business_date']
+) }}
 
 with ratings as (
 
@@ -70,7 +72,8 @@ defaults as (
 
 ),
 
-windows as (
+-- Read once, not for every rating: the defaults are a long text.
+windows as materialized (
 
     select
         valid_from,
@@ -100,7 +103,7 @@ keyed as (
         ratings.customer_key,
         ratings.reason_code,
         ratings.source_id || ':' || ratings.rating_id as rating_key,
-        coalesce(ratings.contact_source_id, ratings.source_id) || ':' || ratings.conversation_id as conversation_key,
+        ratings.conversation_key,
         -- Of a rating that was raised after contact the first value counts (V8).
         coalesce(signals.first_value, ratings.rating_value) as rating_value,
         ratings.rating_value as last_value,

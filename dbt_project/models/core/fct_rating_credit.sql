@@ -1,5 +1,5 @@
 {{ config(indexes=[{'columns': ['credit_key'], 'unique': true}]) }}
-{{ moves(dates=['business_date']) }}
+{{ moves('conversation', key=['conversation_key'], may_lack_key=true, dates=['business_date']) }}
 
 with ratings as (
 

@@ -7,6 +7,7 @@
 {%- set writers = 'wh_intermediate.int_turn' -%}
 {%- set conversations = 'wh_intermediate.int_conversation' -%}
 {%- set follow_ups = 'wh_intermediate.int_customer_follow_up' -%}
+{%- set retentions = 'wh_core.fct_customer_retention' -%}
 {#- These make their marks, with the days of what changed, before this model reads them. -#}
 {%- set shift_marks = ref('int_shift') -%}
 {%- set team_marks = ref('int_agent_team') -%}
@@ -131,7 +132,7 @@
         source_id || ':' || conversation_id as conversation_key,
         'clock' as reason
     from {{ conversations }}
-    where ended_at is null
+    where ended_at is null or ended_at > '{{ var("base_as_of") }}'
 
     union all
 
@@ -146,6 +147,21 @@
 
     )
 
+    {% if var('base_as_of') != var('as_of') %}
+    select
+        'customer' as entity,
+        customer_key as dirty_key,
+        '-infinity'::date as business_date,
+        null::date as until_date,
+        'clock' as reason,
+        {{ var('base_cut') }}::bigint as base_cut
+    from {{ retentions }}
+    where not is_observed and observed_at <= '{{ var("as_of") }}'
+    group by customer_key
+
+    union all
+
+    {% endif %}
     select
         'conversation' as entity,
         conversation_key as dirty_key,
@@ -156,7 +172,7 @@
     from found
     where conversation_key is not null
     group by conversation_key
-    order by conversation_key
+    order by entity, dirty_key
 {%- else %}
 select
     null::text as entity,

@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['enquiry_kind', 'customer_key', 'enquiry_date'], 'unique': true}]) }}
+{{ moves('customer', customer='customer_key') }}
 
 with outcomes as (
 

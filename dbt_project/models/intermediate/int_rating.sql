@@ -1,3 +1,5 @@
+{{ moves('conversation', key=['conversation_key'], may_lack_key=true) }}
+
 with queue_events as (
 
     select * from {{ ref('stg_asterisk__queue_log') }}
@@ -110,18 +112,27 @@ sheet_ratings as (
         reason as reason_code
     from {{ ref('stg_tabular__survey_response') }}
 
+),
+
+ratings as (
+
+    select * from call_ratings
+
+    union all
+
+    select * from chat_ratings
+
+    union all
+
+    select * from desk_ratings
+
+    union all
+
+    select * from sheet_ratings
+
 )
 
-select * from call_ratings
-
-union all
-
-select * from chat_ratings
-
-union all
-
-select * from desk_ratings
-
-union all
-
-select * from sheet_ratings
+select
+    *,
+    coalesce(contact_source_id, source_id) || ':' || conversation_id as conversation_key
+from ratings

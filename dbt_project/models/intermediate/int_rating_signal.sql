@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['rating_key'], 'unique': true}]) }}
+{{ moves('conversation', key=['conversation_key'], may_lack_key=true) }}
 
 with ratings as (
 
@@ -34,19 +35,8 @@ messages as (
 
 begging as (
 
-    select
-        messages.source_id,
-        messages.conversation_id,
-        messages.message_id,
-        messages.sent_at,
-        features.excerpt
-    from messages
-    inner join {{ ref('stg_text__feature') }} as features
-        on messages.source_id = features.source_id and messages.message_id::text = features.message_key
-    where
-        messages.author_kind = 'agent'
-        and features.entity = 'message'
-        and features.feature = 'begged_score'
+    select * from {{ ref('int_message_feature') }}
+    where feature = 'begged_score'
 
 ),
 
@@ -223,6 +213,7 @@ responses as (
 
 select
     ratings.rating_key,
+    ratings.conversation_key,
     moments.invited_at,
     moments.answer_seconds,
     answered_early.rating_key is not null as is_before_last_message,

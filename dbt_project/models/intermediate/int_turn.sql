@@ -9,7 +9,8 @@ with messages as (
 
 goodbyes as (
 
-    select * from {{ ref('int_goodbye') }}
+    select * from {{ ref('int_message_feature') }}
+    where feature = 'goodbye'
 
 ),
 

@@ -14,8 +14,8 @@ credited as (
         rows.site_key as site_unit,
         'none' as channel,
         rows.business_date as business_date,
-        case when observed_seconds >= parameters.retention_days * 86400 then 1 end as customers_observed,
-        case when observed_seconds >= parameters.retention_days * 86400 and paid_after_seconds <= parameters.retention_days * 86400 then 1 end as customers_retained
+        case when is_observed then 1 end as customers_observed,
+        case when is_observed and paid_after_seconds <= parameters.retention_days * 86400 then 1 end as customers_retained
     from rows
     inner join {{ ref('stg_cfg__parameter_range') }} as parameters
         on rows.business_date between parameters.valid_from and parameters.valid_to

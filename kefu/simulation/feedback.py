@@ -215,13 +215,12 @@ class _Reviews:
 
 
 def exams(scenario: Scenario, company: Company) -> pa.Table:
-    """Returns the table `exam`: one exam a month, with a make-up for those who were on leave or ill."""
+    """Returns the table `exam`: each month one of the same name, with a make-up for those on leave or ill."""
     rng = stream(scenario.seed, "exam")
     rows: list[tuple[object, ...]] = []
     for month in scenario.month_starts[:-1]:
         date = month.replace(day=_EXAM.day_of_month)
         again = date + dt.timedelta(days=_EXAM.make_up_after_days)
-        name = f"{_EXAM.name_zh} {month:%Y-%m}"
         for person in company.people:
             if person.role in ("qa", "lead") or not person.is_employed(date):
                 continue
@@ -233,7 +232,7 @@ def exams(scenario: Scenario, company: Company) -> pa.Table:
             is_absent, comes_again = rng.random() < _EXAM.absent_share, rng.random() < _EXAM.make_up_share
             drawn = pick(rng, _EXAM.reasons, 1)[0]
             reason = "leave" if (person.index, date) in company.away else drawn if is_absent else None
-            rows.append((key, name, "first", date, None if reason else score, reason))
+            rows.append((key, _EXAM.name_zh, "first", date, None if reason else score, reason))
             if reason in ("leave", "illness") and comes_again and person.is_employed(again):
-                rows.append((key, name, "make_up", again, score, None))
+                rows.append((key, _EXAM.name_zh, "make_up", again, score, None))
     return table("exam", rows)

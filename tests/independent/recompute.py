@@ -557,12 +557,20 @@ def agent_attrition(ledger: Ledger, samples: Path) -> None:
 
 
 def monthly_quota(ledger: Ledger, hr: HumanResources, metric: str, channel: str, quota: int, count_days: bool) -> None:
-    """The agent's share of a month's number, as denominator of a metric: quota / rostered days, on days that count."""
-    rostered: dict[tuple[str, int, int], int] = defaultdict(int)
+    """The agent's share of a month's number, as denominator of a metric: quota / days of the month, on days that count.
+
+    Those are the rostered days and, from the date of the as-of instant on, Mondays to Fridays: nobody knows the shifts
+    of the days to come. No day of rest or make-up falls into the rest of that month.
+    """
+    days: dict[tuple[str, int, int], set[date]] = defaultdict(set)
     for agent, day in hr.rostered():
-        rostered[agent, day.year, day.month] += 1
+        days[agent, day.year, day.month].add(day)
+    today = local_date(AS_OF)
+    ahead = {today + timedelta(n) for n in range(31)}
+    for (_, year, month), known in days.items():
+        known |= {day for day in ahead if (day.year, day.month) == (year, month) and day.weekday() < 5}
     for agent, day in hr.counted():
-        share = Fraction(quota, rostered[agent, day.year, day.month])
+        share = Fraction(quota, len(days[agent, day.year, day.month]))
         ledger.add(("agent", agent), channel, metric, day, 0, share, int(count_days))
 
 
@@ -1235,13 +1243,21 @@ def transfer_out_rate(ledger: Ledger, segments: list[Segment]) -> None:
             )
 
 
-def handle_times(ledger: Ledger, segments: list[Segment], acw: Iterable[tuple[str, int, int]], roster: Roster) -> None:
+def handle_times(
+    ledger: Ledger,
+    visits: list[Visit],
+    segments: list[Segment],
+    acw: Iterable[tuple[str, int, int]],
+    roster: Roster,
+) -> None:
     """aht, avg_talk_time and acw_avg.
 
     * aht of voice = (talk + after-call work) / ended calls; of chat = active time / segments; effective segments only;
     * avg_talk_time = talk, hold included / ended calls;
     * acw_avg = after-call work / ended calls;
-    * a call above 4 hours is left out of the first two and counts in the third.
+    * a call above 4 hours is left out of the first two and counts in the third;
+    * after-call work is of the call the agent answered last before it began, and goes with it: that of a call without
+      an end counts in neither, that of a call above 4 hours in the third only.
 
     Calls and chats are booked on the segment's date. An after-call state is booked by its own start (the shift that
     contains it, else the local date of the start) and counts at most 600 seconds.
@@ -1258,8 +1274,13 @@ def handle_times(ledger: Ledger, segments: list[Segment], acw: Iterable[tuple[st
                 ledger.credit_agent(agent, "voice", "avg_talk_time", day, seconds, 1, 1)
     for agent, start, end in acw:
         day, seconds = business_date(roster, agent, start, start), min(ACW_CAP_SECONDS, end - start)
-        ledger.credit_agent(agent, "voice", "aht", day, seconds, 0, 0)
+        before = [v for v in visits if v.agent == agent and v.connected_at is not None and v.connected_at <= start]
+        last = max(before, key=lambda visit: visit.connected_at or 0, default=None)
+        if last and last.end is None:
+            continue
         ledger.credit_agent(agent, "voice", "acw_avg", day, seconds, 0, 0)
+        if not last or last.talk_seconds <= LONGEST_TALK_SECONDS:
+            ledger.credit_agent(agent, "voice", "aht", day, seconds, 0, 0)
 
 
 # --- metrics on queues -----------------------------------------------------------------------------------------------
@@ -1762,6 +1783,7 @@ class Sitting(NamedTuple):
 
     agent: str
     exam: str
+    is_first: bool
     day: date
     score: Fraction | None
 
@@ -1803,7 +1825,7 @@ def load_reviews(samples: Path) -> list[Review]:
 def load_sittings(samples: Path) -> list[Sitting]:
     """Exam results of ``handmade/exam.csv``, score empty when absent.
 
-    A make-up is a further line with the same exam key. No file, no exams.
+    A make-up is a further line with the same exam name. No file, no exams.
     """
     path = samples / "handmade" / "exam.csv"
     if not path.exists():
@@ -1813,6 +1835,7 @@ def load_sittings(samples: Path) -> list[Sitting]:
             Sitting(
                 line["employee_number"],
                 line["exam_name"],
+                line["sitting"] == "first",
                 as_day(line["exam_date"]),
                 Fraction(line["score"]) if line["score"].strip() else None,
             )
@@ -1833,11 +1856,17 @@ def qa_listening_score(ledger: Ledger, reviews: list[Review]) -> None:
 
 
 def exam_score(ledger: Ledger, sittings: list[Sitting]) -> None:
-    """exam_score: per agent and exam the best of sitting and make-up, 0 if always absent; booked on the first date."""
-    by_exam: dict[tuple[str, str], list[Sitting]] = defaultdict(list)
+    """exam_score: per agent and exam the best of sitting and make-up, 0 if always absent; booked on the first date.
+
+    An exam of one name may come back: a make-up is of the last first sitting until then.
+    """
+    by_exam: dict[tuple[str, str, date], list[Sitting]] = defaultdict(list)
     for sitting in sittings:
-        by_exam[sitting.agent, sitting.exam].append(sitting)
-    for (agent, _), lines in by_exam.items():
+        firsts = [
+            other.day for other in sittings if other.is_first and other[:2] == sitting[:2] and other.day <= sitting.day
+        ]
+        by_exam[sitting.agent, sitting.exam, max(firsts, default=sitting.day)].append(sitting)
+    for (agent, _, _), lines in by_exam.items():
         best = max((line.score for line in lines if line.score is not None), default=Fraction(0))
         ledger.credit_agent(agent, "none", "exam_score", min(line.day for line in lines), best, 1, 1)
 
@@ -1872,7 +1901,7 @@ def recompute(samples: Path) -> list[Row]:
     transfer_out_rate(ledger, segments)
     messages(ledger, segments, chats)
     concurrent_avg(ledger, segments, chats)
-    handle_times(ledger, segments, acw_states(log, people), hr.roster)
+    handle_times(ledger, visits, segments, acw_states(log, people), hr.roster)
     phone_time(ledger, list(phone_days(log, people, hr.roster, segments)), segments)
     ring_metrics(ledger, log, people, hr.roster)
     queue_metrics(ledger, queue_stays(visits, chats))

@@ -299,7 +299,7 @@ def test_exams_take_the_best_and_punish_only_who_could_have_come() -> None:
 
     made = world(
         exam=[
-            sat("A1", "first", 5, None, "illness"), sat("A1", "make_up", 12, 91.5),
+            sat("A1", "first", 20, 60), sat("A1", "first", 5, None, "illness"), sat("A1", "make_up", 12, 91.5),
             sat("A2", "first", 5, None, "leave"), sat("A3", "first", 5, None, "long_leave"),
         ]
     )  # fmt: skip
@@ -307,7 +307,7 @@ def test_exams_take_the_best_and_punish_only_who_could_have_come() -> None:
         "A1": (Decimal("91.5"), 1, 1), "A2": (0, 1, 1), "orders": (Decimal("91.5"), 2, 2),
         "site": (Decimal("91.5"), 2, 2),
     }  # fmt: skip
-    assert values(made, "exam_score", "none")["A1"] == (Decimal("91.5"), 1, 1)
+    assert values(made, "exam_score", "none")["A1"] == (Decimal("151.5"), 2, 2)
 
 
 def test_attendance_counts_the_roster_without_leave_and_contradictions() -> None:

@@ -165,11 +165,20 @@ def test_what_came_to_the_wrong_queue_is_nobody_s_transfer() -> None:
 
 
 def test_an_impossible_call_was_answered_and_is_in_no_duration() -> None:
-    made = world(call=[call(1, 0, 10, 110), call(2, 200, 200, 200 + 14400), call(3, 20000, 20000, 20000 + 14401)])
+    made = world(
+        call=[
+            call(1, 0, 10, 110), call(2, 200, 200, 200 + 14400), call(3, 20000, 20000, 20000 + 14401),
+            call(4, 40000, 40000, 40001, ended_at=None),
+        ],
+        agent_state=[
+            {"agent_key": "A1", "state": "acw", "started_at": at(start), "ended_at": at(start + seconds)}
+            for start, seconds in [(5, 1), (110, 20), (20000 + 14401, 40), (40100, 80)]
+        ],
+    )  # fmt: skip
     assert values(made, "talk_time_total")["A1"] == (100 + 14400, None, 2)
     assert values(made, "avg_talk_time")["A1"] == (100 + 14400, 2, 2)
-    assert values(made, "aht", "voice")["A1"] == (100 + 14400, 2, 2)
-    assert values(made, "acw_avg")["A1"] == (0, 3, 3)
+    assert values(made, "aht", "voice")["A1"] == (100 + 14400 + 1 + 20, 2, 2)
+    assert values(made, "acw_avg")["A1"] == (1 + 20 + 40, 3, 3)
     assert values(made, "calls_inbound_handled")["A1"] == (3, None, 3)
 
 

@@ -46,6 +46,7 @@ credited as (
         states.reason,
         states.started_at,
         states.ended_at,
+        states.untimed_call,
         coalesce(identities.agent_key, 'unmapped:' || states.source_id || ':' || states.agent_account) as agent_key,
         case when states.reason is null then 'unspecified' else coalesce(codes.state, 'unmapped') end as state,
         extract(epoch from states.ended_at - states.started_at)::bigint as state_seconds
@@ -84,6 +85,7 @@ select
         else credited.state_seconds
     end as capped_seconds,
     coalesce(credited.state = 'acw' and credited.state_seconds > limits.acw_cap_seconds, false) as is_capped,
+    credited.untimed_call,
     {{ agent_business_date('shift', 'credited.started_at', 'site') }} as business_date
 from credited
 cross join site

@@ -1,6 +1,7 @@
 with sittings as (
 
     select * from {{ ref('int_exam') }}
+    where absence_reason is distinct from 'cancelled'
 
 ),
 
@@ -28,21 +29,38 @@ today as (
 
 ),
 
+-- An exam is its name and the day of its first sitting: names come back every month, and whoever enters a make-up may
+-- use another source.
+dated as (
+
+    select
+        *,
+        coalesce(
+            case when sitting = 'make_up' then makes_up_for end,
+            max(exam_date) filter (where sitting = 'first') over (
+                partition by agent_key, exam_name
+                order by exam_date
+            ),
+            exam_date
+        ) as first_date
+    from sittings
+
+),
+
 exams as (
 
     select
-        source_id,
         agent_key,
         exam_name,
-        min(exam_date) as business_date,
+        first_date as business_date,
         max(exam_date) as last_sitting,
         max(score) as best_score,
         -- The last sitting says whether the person could have come.
-        (array_agg(absence_reason order by exam_date desc, sitting desc))[1] as last_absence,
+        (array_agg(absence_reason order by exam_date desc, sitting desc, absence_reason asc))[1] as last_absence,
         coalesce(bool_or(absence_reason in ('leave', 'illness')), false) as is_excused,
         coalesce(bool_or(sitting = 'make_up' and score is not null), false) as has_make_up
-    from sittings
-    group by source_id, agent_key, exam_name
+    from dated
+    group by agent_key, exam_name, first_date
 
 ),
 
@@ -71,7 +89,7 @@ settled as (
 )
 
 select
-    settled.source_id || ':' || settled.agent_key || '/' || settled.exam_name as exam_key,
+    settled.agent_key || '/' || settled.exam_name || '/' || settled.business_date as exam_key,
     settled.agent_key,
     coalesce(teams.team_key, 'unassigned') as team_key,
     settled.exam_name,

@@ -10,6 +10,7 @@ select
     exam_name,
     sitting,
     exam_date,
+    makes_up_for,
     score,
     absence_reason
 from sittings

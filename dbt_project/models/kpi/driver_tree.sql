@@ -89,7 +89,7 @@ handled as (
         capped_seconds as amount,
         false as is_case
     from states
-    where state = 'acw'
+    where state = 'acw' and untimed_call is null
 
 ),
 

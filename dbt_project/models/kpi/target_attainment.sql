@@ -38,7 +38,8 @@ aimed as (
             (targets.end_value - targets.start_value)
             * (metric_values.period_end - targets.valid_from) / targets.ramp_days,
             0
-        ) as target
+        ) as target,
+        targets.tolerance
     from metric_values
     inner join metrics
         on
@@ -48,7 +49,6 @@ aimed as (
         on
             metric_values.metric_id = targets.metric_id
             and metric_values.period_end between targets.valid_from and targets.valid_to
-    where metrics.direction in ('higher', 'lower')
 
 )
 
@@ -66,12 +66,17 @@ select
     n,
     value,
     trim_scale(target) as target,
+    tolerance,
     case direction
         when 'higher' then value >= target
-        else value <= target
+        when 'lower' then value <= target
+        else abs(value - target) <= tolerance
     end as is_met,
     case
         when value is null then null
+        -- Anywhere in a band is all of the target, outside it counts the nearer limit.
+        when direction = 'band'
+            then trim_scale(round(least(1, value / (target - tolerance), (target + tolerance) / nullif(value, 0)), 10))
         when direction = 'higher' and target <> 0 then trim_scale(round(value / target, 10))
         when direction = 'higher' then null
         when value <> 0 then trim_scale(round(target / value, 10))

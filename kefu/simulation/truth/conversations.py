@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache, partial
+from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
 from kefu.simulation.truth.facts import (
     ACW_CAP_SECONDS,
+    LONGEST_TALK_SECONDS,
     SHORT_ABANDON_SECONDS,
     Chat,
     Conversation,
@@ -169,7 +173,7 @@ def aht(facts: Facts) -> Iterator[Entry]:
     for segment in facts.segments:
         if segment.is_effective and segment.handle_seconds is not None:
             yield per_segment(facts, segment, segment.handle_seconds)
-    yield from _wrap_up(facts)
+    yield from _wrap_up(facts, LONGEST_TALK_SECONDS)
 
 
 def talk_time_total(facts: Facts) -> Iterator[Entry]:
@@ -225,14 +229,27 @@ def acw_avg(facts: Facts) -> Iterator[Entry]:
     for segment in facts.segments:
         if segment.channel == "voice":
             yield per_segment(facts, segment, 0)
-    yield from _wrap_up(facts)
+    yield from _wrap_up(facts, inf)
 
 
-def _wrap_up(facts: Facts) -> Iterator[Entry]:
-    """Every wrap-up, at most ten minutes of it, on the date of its own start."""
+def _wrap_up(facts: Facts, longest: float) -> Iterator[Entry]:
+    """Every wrap-up, at most ten minutes of it, on the date of its own start.
+
+    Left out: that of a call that never ended or lasted more than `longest` seconds. It is of the last call that began.
+    """
+    begun: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+    for call in facts.calls:
+        if (start := call["answered_at"]) is not None:
+            is_timed = call["ended_at"] is not None and call["ended_at"] - start <= longest
+            begun[call["agent_key"]].append((start, is_timed))
+    for calls in begun.values():
+        calls.sort()
     for state in facts.rows("agent_state"):
         if state["state"] == "acw" and state["ended_at"] is not None:
             agent, start = state["agent_key"], state["started_at"]
+            before = bisect_right(begun[agent], start, key=itemgetter(0))
+            if before and not begun[agent][before - 1][1]:
+                continue
             seconds = min(ACW_CAP_SECONDS, state["ended_at"] - start)
             units = facts.units_at(agent, start)
             yield Entry(units, "voice", facts.business_date(agent, start, start), seconds, 0, 0)

@@ -143,14 +143,22 @@ def valid_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any]]]:
 
 
 def exam_score(facts: Facts) -> Iterator[Entry]:
-    """Best of sitting and make-up / exams due; without either 0, unless on long leave (TD, CO)."""
-    sittings: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in facts.rows("exam"):
-        sittings[row["agent_key"], row["exam_name"]].append(row)
-    for (agent, _), rows in sittings.items():
-        scores = [Fraction(str(row["score"])) for row in rows if row["score"] is not None]
-        if scores or all(row["absence_reason"] != "long_leave" for row in rows):
-            day = min(row["exam_date"] for row in rows)
+    """Best of sitting and make-up / exams due; without either 0, unless on long leave (TD, CO).
+
+    An exam of the same name comes back every month: a make-up is of the last first sitting before it.
+    """
+    exams: dict[tuple[str, str], list[list[dict[str, Any]]]] = defaultdict(list)
+    for row in sorted(facts.rows("exam"), key=lambda row: (row["exam_date"], row["sitting"])):
+        of_name = exams[row["agent_key"], row["exam_name"]]
+        if row["sitting"] == "first" or not of_name:
+            of_name.append([])
+        of_name[-1].append(row)
+    for (agent, _), of_name in exams.items():
+        for rows in of_name:
+            scores = [Fraction(str(row["score"])) for row in rows if row["score"] is not None]
+            if not scores and any(row["absence_reason"] == "long_leave" for row in rows):
+                continue
+            day = rows[0]["exam_date"]
             yield Entry(facts.units(agent, day), "none", day, max(scores, default=Fraction(0)), 1, 1)
 
 

@@ -13,6 +13,7 @@ listed as (
         metrics.metric_id,
         (target.entry ->> 'from')::date as valid_from,
         (target.entry ->> 'value')::numeric as start_value,
+        (target.entry ->> 'tolerance')::numeric as tolerance,
         lead((target.entry ->> 'from')::date) over following as next_from,
         case
             when lead(target.entry ->> 'ramp') over following = 'linear'
@@ -30,5 +31,6 @@ select
     coalesce(next_from - 1, 'infinity'::date) as valid_to,
     start_value,
     coalesce(end_value, start_value) as end_value,
+    tolerance,
     next_from - valid_from as ramp_days
 from listed

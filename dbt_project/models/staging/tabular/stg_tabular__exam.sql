@@ -3,6 +3,7 @@
     'exam_name',
     'sitting',
     'exam_date',
+    'makes_up_for',
     'score',
     'absence_reason'
 ]) }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -30,9 +31,16 @@ def _part_of_total(pair: tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
+def _of_wages(months: int) -> int:
+    if months < 24:
+        raise ValueError(f"found {months} months, expected 24 at least: wages are proved by it")
+    return months
+
+
 Range = Annotated[tuple[float, float], AfterValidator(_rising)]
 RangeAndFloor = Annotated[tuple[float, float, Share], AfterValidator(_rising)]
 PartOfTotal = Annotated[tuple[Count, Count], AfterValidator(_part_of_total)]
+Months = Annotated[int, AfterValidator(_of_wages)]
 
 
 class _Section(BaseModel):
@@ -74,6 +82,11 @@ class Interval(_Section):
     """Width of intervals: `z` standard errors to each side (reliability.md 3.1)."""
 
     z: Positive
+
+    @property
+    def coverage(self) -> str:
+        """The share of cases that such an interval of a normal covers, as people read it."""
+        return f"{math.erf(self.z / math.sqrt(2)) * 100:.3g}%"
 
 
 class EmpiricalBayes(_Section):
@@ -399,6 +412,17 @@ class Dispute(_Section):
     appeal_days: Count
 
 
+class Retention(_Section):
+    """How long what tells of people is kept: scores and row evidence in months, message text in days (8).
+
+    Wage records, which both are, are kept for two years at least.
+    """
+
+    scores: Months
+    row_evidence: Months
+    text_days: Count
+
+
 class Defaults(_Section):
     """The whole file: one version, valid from a date on."""
 
@@ -425,6 +449,7 @@ class Defaults(_Section):
     proration: Proration
     period: Period
     dispute: Dispute
+    retention: Retention
     plan: PlanLimits
     ramp: tuple[Share, ...] = Field(min_length=1)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from kefu.catalogue.models import (
 )
 from kefu.catalogue.plan_rules import check_periods, check_plan
 from kefu.catalogue.plans import Plan
+from kefu.catalogue.texts import check_texts
 from kefu.warehouse import Role, Warehouse
 from kefu.yaml_files import read_yaml
 
@@ -145,6 +147,11 @@ class Catalogue:
         measure = self.measures[measure_id]
         return measure.parameters | {*measure.depends_on, *self.facts[measure.fact].depends_on}
 
+    def settles(self, metric: Metric) -> frozenset[str]:
+        """Returns every parameter the number of a metric depends on."""
+        own = {*metric.depends_on, *filter(None, [metric.matures_in])}
+        return frozenset(own.union(*(self.settled_by(name) for name in metric.measures)))
+
     @property
     def calendars(self) -> dict[str, Calendar]:
         """Calendars by id."""
@@ -196,7 +203,7 @@ def load_catalogue(folder: Path) -> Catalogue:
                     problems.append(f"{path.name}: {kind.name} {identity} is declared twice. Remedy: keep one")
                 found[identity] = item
     if not problems:
-        problems = _cross_check(Catalogue(objects))
+        problems = _cross_check(Catalogue(objects)) or check_texts(Catalogue(objects))
     if problems:
         raise ConfigError(problems)
     return Catalogue(objects)
@@ -389,6 +396,14 @@ def _check_metric(metric: Metric, catalogue: Catalogue) -> list[str]:
         fitting = {"percentile": ("histogram",), "last": ("level",)}.get(metric.kind, ("sum", "distinct"))
         if measures[name].aggregate not in fitting:
             problems.append(f"{where}: a {metric.kind} is made of {' or '.join(fitting)}, and {name} is none")
+    unsummed = sorted(name for name in metric.measures if measures[name].aggregate != "sum")
+    is_shifted = metric.matures_in is not None and catalogue.defaults.period.late_mature == "shift"
+    if is_shifted and (unsummed or not metric.measures):
+        problems.append(
+            f"{where}: found matures_in {metric.matures_in} on {unsummed or 'kind elsewhere'}, expected sums of days,"
+            " because by period.late_mature: shift of defaults.yml a day counts where its window ends. Remedy: make the"
+            " metric of sums, remove matures_in, or declare late_mature: wait"
+        )
     for part, names in (("numerator", metric.numerator), ("denominator", metric.denominator)):
         units: set[str] = {unit for name in names for unit in facts[measures[name].fact].unit_kinds}
         lacking = sorted(unit for unit in metric.units if unit not in units)
@@ -495,6 +510,27 @@ def in_force(connection: Connection, kind: str, day: str) -> dict[str, Any]:
         [kind, day],
     ).fetchall()
     return {identity: model.model_validate(body) for identity, body in rows}
+
+
+# What metrics are shown with: their definitions, and every value that their texts name.
+_SHOWN = ("metric", "measures", "parameter", "site", "defaults")
+
+
+def catalogue_on(connection: Connection, declared: Catalogue, day: date) -> Catalogue:
+    """Returns the catalogue with metrics and their values as they are in force on a local business date.
+
+    The first version holds for all days before it too, and what was never applied is as the files declare it.
+    """
+    models = {kind.name: kind.model for kind in KINDS if kind.name in _SHOWN}
+    objects = {name: dict(items) for name, items in declared.objects.items()}
+    for kind, identity, body in connection.execute(
+        "select distinct on (kind, object_id) kind, object_id, body from cfg.object_version"
+        " where kind = any (%(kinds)s) order by kind, object_id, valid_from <= %(day)s desc,"
+        " abs(valid_from - %(day)s), version desc",
+        {"kinds": list(models), "day": day},
+    ):
+        objects[kind][identity] = models[kind].model_validate(body)  # type: ignore[assignment]
+    return Catalogue(objects)
 
 
 def content_hash(body: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from bi.site import Chapter, Entry
 from bi.spec import Language, load_labels, short
 from kefu.catalogue.files import Catalogue
 from kefu.catalogue.models import Measure, Metric, Text
+from kefu.catalogue.texts import text_values
 
 
 def chapters(catalogue: Catalogue, language: Language) -> list[Chapter]:
@@ -36,11 +37,15 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
     def listed(enumeration: str, names: tuple[str, ...]) -> str:
         return word("list_separator").join(code(enumeration, name) for name in names)
 
+    values = text_values(catalogue)
     measures = [catalogue.measures[name] for name in metric.measures]
-    parameters = sorted({*metric.depends_on}.union(*(catalogue.settled_by(name) for name in metric.measures)))
     dated = tuple(sorted({measure.attribution for measure in measures}))
     credited = tuple(sorted({measure.credit for measure in measures}))
+    estimate = _estimated_by(metric, measures)
+    coverage = "" if estimate == "none" else f"{catalogue.defaults.interval.coverage} "
+    interval = coverage + code("estimate", estimate)
     target = metric.targets[-1] if metric.targets else None
+    reach = f" ± {target.tolerance:f}" if target and target.tolerance else ""
     is_shifted = metric.matures_in is not None and catalogue.defaults.period.late_mature == "shift"
     facts = [
         (word("unit"), code("unit", metric.unit)),
@@ -50,14 +55,14 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
         (word("channel"), listed("channel", metric.channels)),
         (word("dated"), listed("attribution", dated)),
         (word("credited"), listed("credit", credited)),
-        (word("target"), f"{target.value:f} ({target.from_})" if target else ""),
+        (word("target"), f"{target.value:f}{reach} ({target.from_})" if target else ""),
         (word("min_n"), str(metric.min_n)),
-        (word("interval"), code("estimate", _estimated_by(metric, measures)) if measures else ""),
+        (word("interval"), interval if measures else ""),
         (
             word("parameters"),
             word("list_separator").join(
                 f"{said(catalogue.parameters[name].name)} = {catalogue.parameters[name].said(short(language))}"
-                for name in parameters
+                for name in sorted(catalogue.settles(metric))
             ),
         ),
         (word("period_days"), word("period_days_watched") if is_shifted else ""),
@@ -67,8 +72,8 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
     return Entry(
         metric.metric_id,
         said(metric.name),
-        said(metric.question),
-        said(metric.formula),
+        said(metric.question.filled(values)),
+        said(metric.formula.filled(values)),
         [(label, text) for label, text in facts if text],
     )
 

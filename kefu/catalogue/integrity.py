@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kefu.catalogue.models import Declared, Id, Text, Versioned
+from kefu.catalogue.models import DatedText, Declared, Id, Text, Versioned
 
 # Every rule that models and statistics apply: each needs its words.
 RULE_IDS = (
@@ -29,7 +29,7 @@ class IntegrityRule(Versioned):
 
     rule_id: RuleId
     name: Text
-    text: Text
+    text: DatedText
     owner_role: Literal["hr", "team_lead", "quality_lead", "data_engineer"]
     severity: Literal["exclude", "mark", "replace_value"] | None = None
     needs: Text

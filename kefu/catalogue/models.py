@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -25,6 +26,15 @@ def _zone(name: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{32}", text):
+        raise ValueError("expected a key as `kefu config customer-key` prints it, never the number or address itself")
+    return text
+
+
+CustomerKey = Annotated[str, AfterValidator(_key)]
+
+
 class Declared(BaseModel):
     """Base of everything that is declared: unknown keys are errors."""
 
@@ -38,17 +48,63 @@ class Versioned(Declared):
     valid_from: date
 
 
+_NAMED_VALUE = re.compile(r"\{([^{}]*)\}")
+
+
 class Text(Declared):
-    """A text people read, in both languages."""
+    """A text people read, in both languages. It stands where no day is known, so it names no dated value."""
 
     zh: str = Field(min_length=1)
     en: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Text:
+        for text in (self.zh, self.en):
+            if named := re.findall(r"[{}]", text):
+                raise ValueError(
+                    f"found {named[0]} in {text!r}, expected words that stay when a number changes: values are filled"
+                    " in only where the day is known. Remedy: say it without the number"
+                )
+        return self
+
+
+class DatedText(Text):
+    """A text that may name values as `{parameter_id}`, `{site.<field>}` or `{<section of the defaults>.<field>}`.
+
+    Each is shown as it is in force on the day of what the text stands beside: `kefu.catalogue.texts` tells the values,
+    in SQL `stg_cfg__text_value` and the macro `filled`.
+    """
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The values it names."""
+        return frozenset(_NAMED_VALUE.findall(self.zh))
+
+    def filled(self, values: Mapping[str, Text]) -> Text:
+        """Returns the text with the values it names. Raises KeyError for one that `values` lacks."""
+        return Text(
+            zh=_NAMED_VALUE.sub(lambda found: values[found[1]].zh, self.zh),
+            en=_NAMED_VALUE.sub(lambda found: values[found[1]].en, self.en),
+        )
+
+    @model_validator(mode="after")
+    def _check(self) -> DatedText:
+        zh, en = (sorted(set(_NAMED_VALUE.findall(text))) for text in (self.zh, self.en))
+        if zh != en:
+            raise ValueError(
+                f"found the values {zh} in zh and {en} in en, expected the same. Remedy: name the lacking ones"
+            )
+        for text in (self.zh, self.en):
+            if re.search(r"[{}]", _NAMED_VALUE.sub("", text)):
+                raise ValueError(f"found a brace without its other one in {text!r}. Remedy: write {{name}}")
+        return self
 
 
 class Site(Versioned):
     """One operation: its zone, business day and languages.
 
-    `shift_margin_minutes` is how far outside a shift an event still belongs to the shift's date.
+    `shift_margin_minutes` is how far outside a shift an event still belongs to the shift's date. `test_customers` are
+    the keys of those who only try things out (reliability.md 2, V3).
     """
 
     site_id: Id
@@ -60,6 +116,7 @@ class Site(Versioned):
     longest_attendance_hours: int = Field(ge=8, le=24)
     acw_cap_seconds: int = Field(ge=0)
     idle_gap_seconds: int = Field(ge=0)
+    test_customers: tuple[CustomerKey, ...] = ()
 
     def end_of_business_day(self, day: date) -> datetime:
         """Returns the instant, aware, at which the business day ends: the cut-over of the next calendar day."""
@@ -272,7 +329,7 @@ class Measure(Declared):
     aggregate: Literal["sum", "level", "distinct", "histogram"] = "sum"
     expression: str = "1"
     filter: str = "true"
-    description: str = Field(min_length=5)
+    description: str = Field(min_length=5, pattern=r"^[^{}]*$")
     attribution: Literal["TE", "TS", "TR", "TD", "TO", "TP"]
     credit: Literal["CS", "CF", "CL", "CA", "CT", "CO"]
     depends_on: tuple[Id, ...] = ()
@@ -301,10 +358,14 @@ class Measures(Versioned):
 
 
 class Target(Declared):
-    """What a metric should reach from a day on. `ramp: linear` goes there day by day from the target before it."""
+    """What a metric should reach from a day on. `ramp: linear` goes there day by day from the target before it.
+
+    Of a band `value` is the middle, and `tolerance` how far it reaches to either side.
+    """
 
     from_: date = Field(alias="from")
     value: Decimal
+    tolerance: Decimal | None = Field(None, gt=0)
     ramp: Literal["step", "linear"] = "step"
 
 
@@ -342,8 +403,8 @@ class Metric(Versioned):
 
     metric_id: Id
     name: Text
-    formula: Text
-    question: Text
+    formula: DatedText
+    question: DatedText
     dimension: Literal["workload", "responsiveness", "efficiency", "resolution", "voice", "quality", "sales", "bot"]
     kind: Literal["ratio", "sum", "excess", "percentile", "last", "elsewhere"]
     numerator: tuple[Id, ...] = ()
@@ -416,6 +477,17 @@ class Metric(Versioned):
         days = [target.from_ for target in self.targets]
         if days != sorted(set(days)):
             raise ValueError(f"{where} targets must follow each other in time, found {[str(day) for day in days]}")
+        for target in self.targets:
+            if (target.tolerance is not None) != (self.direction == "band"):
+                raise ValueError(
+                    f"{where} targets: found tolerance {target.tolerance} where direction is {self.direction}, expected"
+                    " one for a band and only there. Remedy: say how far from its middle a band reaches, or remove it"
+                )
+            if target.tolerance is not None and target.tolerance >= target.value:
+                raise ValueError(
+                    f"{where} targets: found tolerance {target.tolerance}, expected below the middle {target.value}."
+                    " Remedy: narrow the band, which begins above 0"
+                )
         return self
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from kefu.catalogue.files import Catalogue, in_force
-from kefu.catalogue.models import Fact, Grain, Measure, Metric
+from kefu.catalogue.models import Fact, Grain, Measure, Metric, Text
 from kefu.pipeline.context import Platform
 from kefu.warehouse import Role, WarehouseError
 
@@ -57,10 +57,12 @@ class Part:
 class Explanation:
     """A value with everything it came from. `value` is None when `null_reason` says why.
 
-    `metric` is the definition of the version that counted; `interval` is None where metric_value has none.
+    `metric` is the definition of the version that counted, `formula` its text with the values in force on the last
+    day; `interval` is None where metric_value has none.
     """
 
     metric: Metric
+    formula: Text
     unit_kind: str
     unit_key: str
     channel: str
@@ -97,8 +99,8 @@ class Explanation:
             f"{metric.name.zh} / {metric.name.en} ({metric.metric_id}), version {metric.version}",
             f"{self.unit_kind} {self.unit_key}, channel {self.channel}, {self.period_kind} {self.period_id}"
             f" ({self.start} to {self.end}), n = {self.n}, as of {self.as_of:%Y-%m-%d %H:%M %Z}",
-            metric.formula.zh,
-            metric.formula.en,
+            self.formula.zh,
+            self.formula.en,
             f"= {formula}",
             f"= {numbers}",
             f"= {outcome}",
@@ -162,6 +164,7 @@ def explain(
         version, start, end, numerator, denominator, n, value, low, high, null_reason, as_of = found
         metric = _definition(connection, metric_id, version)
         declared = _measures(connection)
+        formula = metric.formula.filled(_text_values(connection, end))
         span = _Span(start, end, *_days(connection, metric, unit, period_kind, start, end))
         parts = [
             _part(declared, connection, metric, role, name, unit, channel, span, most_rows)
@@ -174,8 +177,8 @@ def explain(
             if kind in declared.facts[declared.measures[name].fact].unit_kinds
         ]
     return Explanation(
-        metric=metric, unit_kind=kind, unit_key=key, channel=channel, period_kind=period_kind, period_id=period_id,
-        start=start, end=end, numerator=numerator, denominator=denominator, n=n, value=value,
+        metric=metric, formula=formula, unit_kind=kind, unit_key=key, channel=channel, period_kind=period_kind,
+        period_id=period_id, start=start, end=end, numerator=numerator, denominator=denominator, n=n, value=value,
         interval=None if low is None else (low, high), null_reason=null_reason, as_of=as_of,
         exempt_days=span.exempt_days, parts=parts,
     )  # fmt: skip
@@ -211,6 +214,16 @@ def _measures(connection: Connection) -> Catalogue:
     built = connection.execute("select period_start from wh_staging.stg_cfg__period").fetchone()
     assert built is not None
     return Catalogue({"measures": in_force(connection, "measures", str(built[0]))})
+
+
+def _text_values(connection: Connection, day: date) -> dict[str, Text]:
+    """What texts may name, as it was on a day."""
+    rows = connection.execute(
+        "select value_name, value_zh, value_en from wh_staging.stg_cfg__text_value"
+        " where %s between valid_from and valid_to",
+        [day],
+    ).fetchall()
+    return {name: Text(zh=zh, en=en) for name, zh, en in rows}
 
 
 def counted_days(

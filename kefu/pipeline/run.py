@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from connectors.contract import Window
-from kefu.catalogue.files import in_force
+from kefu.catalogue.files import catalogue_on, in_force
 from kefu.load.version_log import LoadReport
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.decline import scan
@@ -24,16 +24,22 @@ from kefu.pipeline.transform import build, end_run, start_run
 from kefu.warehouse import Role
 
 Say = Callable[[str], None]
+# Does something in a platform and returns a line about it.
+Step = Callable[[Platform], str]
 
 
-def calculate(platform: Platform, scope: Scope, run_id: str, say: Say = lambda _: None) -> None:
-    """Builds every layer of a calculation: facts, metrics, trust, scores.
+def calculate(
+    platform: Platform, scope: Scope, run_id: str, say: Say = lambda _: None, with_facts: Step | None = None
+) -> None:
+    """Builds every layer of a calculation: facts, metrics, trust, scores; `with_facts` is done between the first two.
 
     Raises:
         BuildError: naming the models or tests that failed.
     """
     facts = f"facts: {build(platform, scope, 'core', run_id)} models and tests"
     say(f"{facts}, {said(platform, run_id)}" if scope.calc_id == "live" else facts)
+    if with_facts:
+        say(with_facts(platform))
     say(f"metrics: {build(platform, scope, 'kpi', run_id)} models and tests")
     for line in judge(platform, scope):
         say(line)
@@ -75,8 +81,13 @@ def check_quality(platform: Platform, scope: Scope, say: Say = lambda _: None) -
     return {"passed": passed, "failed": len(results) - passed}
 
 
-def daily(platform: Platform, run_id: str, window: Window | None = None, say: Say = lambda _: None) -> Published:
+def daily(
+    platform: Platform, run_id: str, window: Window | None = None, say: Say = lambda _: None,
+    with_facts: Step | None = None,
+) -> Published:  # fmt: skip
     """Loads all sources, builds everything and publishes; returns the publication.
+
+    `with_facts` is what a layer above this one does as soon as facts are built, before numbers are made of them.
 
     Raises:
         WarehouseError: when any step cannot be done; what was committed before stays, and a new run goes on from there.
@@ -90,7 +101,7 @@ def daily(platform: Platform, run_id: str, window: Window | None = None, say: Sa
             for read in derive(platform):
                 say(read.line())
             scope = platform.scope(platform.period())
-            calculate(platform, scope, run_id, say)
+            calculate(platform, scope, run_id, say, with_facts)
             published = publish(platform, scope)
     except BaseException:
         end_run(platform, run_id, "failed")
@@ -111,10 +122,19 @@ def line_of(report: LoadReport) -> str:
 
 
 def render(platform: Platform, out_dir: Path | None = None) -> list[Path]:
-    """Writes the static pages from one snapshot of what is published; returns their paths, the index first."""
+    """Writes the static pages from one snapshot of what is published; returns their paths, the index first.
+
+    The handbook is that of the last day of the published period.
+    """
     from bi.site import render_site
     from kefu.catalogue.handbook import chapters
 
+    with platform.warehouse.connect(Role.AUDITOR) as connection:
+        published = connection.execute(
+            "select period_id from ops.publication order by publication_id desc limit 1"
+        ).fetchone()
+        shown_on = platform.period(published[0] if published else None).end
+        catalogue = catalogue_on(connection, platform.catalogue, shown_on)
     with platform.warehouse.connect(Role.BI) as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
 
@@ -126,5 +146,5 @@ def render(platform: Platform, out_dir: Path | None = None) -> list[Path]:
         return render_site(
             fetch,
             out_dir or platform.settings.kefu_data_dir / "site",
-            handbook=lambda language: chapters(platform.catalogue, language),
+            handbook=lambda language: chapters(catalogue, language),
         )

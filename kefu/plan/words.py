@@ -55,6 +55,11 @@ class Words:
         """Returns a metric's name."""
         return self.text(self.catalogue.metrics[metric_id].name)
 
+    def interval(self) -> str:
+        """Returns what heads intervals."""
+        coverage = self.catalogue.defaults.interval.coverage
+        return self.say(f"{coverage} 区间", f"{coverage} interval")
+
     def number(self, value: Decimal | int) -> str:
         """Returns a number without idle zeros."""
         return self.formatter.number(value, _decimals(Decimal(value)))

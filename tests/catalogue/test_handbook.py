@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bi.spec import Language
+from kefu.catalogue.defaults import Interval
 from kefu.catalogue.files import load_catalogue
 from kefu.catalogue.handbook import chapters, entry
 
@@ -55,3 +56,8 @@ def test_the_interval_of_a_metric_is_explained(project: Path, metric_id: str, sa
     catalogue = load_catalogue(project / "config")
     assert dict(entry(catalogue, catalogue.metrics[metric_id], "en").facts)["Interval"].startswith(said)
     assert "Interval" not in dict(entry(catalogue, catalogue.metrics["composite_score"], "en").facts)
+
+
+@pytest.mark.parametrize(("z", "coverage"), [(1.645, "90%"), (1.96, "95%"), (2.576, "99%"), (3, "99.7%")])
+def test_an_interval_is_named_by_what_its_width_covers(z: float, coverage: str) -> None:
+    assert Interval(z=z).coverage == coverage

@@ -70,6 +70,58 @@ CASES: dict[str, tuple[str, Change, str]] = {
         "periods.yml", lambda periods: periods[0].update(mode="real"),
         "periods.yml: 2026_11_demo is real and may not use the demo plan demo",
     ),
+    "a formula that names an unknown value": (
+        "metrics/conversations.yml",
+        lambda items: item(items, "abandonment_rate").update(formula={"zh": "{short}秒后", "en": "after {short} s"}),
+        "metrics/: abandonment_rate: formula: found {short}, expected one of ['short_abandon_seconds',"
+        " 'site.acw_cap_seconds',...",
+    ),
+    "a question that names a value its metric does not depend on": (
+        "metrics/conversations.yml",
+        lambda items: item(items, "asa").update(question={"zh": "{slow_turn_count}轮？", "en": "{slow_turn_count}?"}),
+        "metrics/: asa: question: found {slow_turn_count}, expected one of ['short_abandon_seconds',...",
+    ),
+    "a rule that names an unknown limit": (
+        "integrity_rules.yml",
+        lambda rules: rules[0].update(text={"zh": "{rating.window}小时", "en": "{rating.window} hours"}),
+        "integrity_rules.yml: V1: text: found {rating.window}, expected one of [...",
+    ),
+    "a rule that repeats a limit": (
+        "integrity_rules.yml", lambda rules: rules[0]["text"].update(en="Within 72 of {rating.window_h} hours"),
+        "integrity_rules.yml: V1: text: found the number 72 in 'Within 72 of {rating.window_h} hours', expected the"
+        " limit of defaults.yml that it repeats, as {section.field}. Remedy: name it, so that the text follows it",
+    ),
+    "a formula that repeats its parameter": (
+        "metrics/conversations.yml",
+        lambda items: item(items, "abandonment_rate").update(formula={"zh": "5秒后放弃", "en": "Abandoned later"}),
+        "metrics/: abandonment_rate: formula.zh: found '5秒', expected {short_abandon_seconds}, which decides it."
+        " Remedy: name the parameter; a name or description says it without the number",
+    ),
+    "a name that repeats its parameter": (
+        "metrics/conversations.yml",
+        lambda items: item(items, "first_response_time")["name"].update(en="First response within 30 s"),
+        "metrics/: first_response_time: name.en: found '30 s', expected {first_response_limit_seconds}, which...",
+    ),
+    "a measure that repeats its parameter": (
+        "measures/conversations.yml",
+        lambda body: body["measures"]["bot_conversations_matured"].update(description="Those whose 7 days are over."),
+        "measures/: bot_conversations_matured: description: found '7 days', expected {fcr_window_days}, which...",
+    ),
+    "a name that names a value": (
+        "metrics/conversations.yml", lambda items: item(items, "asa")["name"].update(en="Speed ({short} s)"),
+        "conversations.yml: *.name: Value error, found { in 'Speed ({short} s)', expected words that stay when a number"
+        " changes: values are filled in only where the day is known. Remedy: say it without the number...",
+    ),
+    "a formula with a value in one language": (
+        "metrics/conversations.yml",
+        lambda items: item(items, "asa").update(formula={"zh": "{short_abandon_seconds}秒", "en": "some seconds"}),
+        "conversations.yml: *.formula: Value error, found the values ['short_abandon_seconds'] in zh and [] in en,"
+        " expected the same. Remedy: name the lacking ones...",
+    ),
+    "a formula with half a brace": (
+        "metrics/conversations.yml", lambda items: item(items, "asa")["formula"].update(en="after {short s"),
+        "conversations.yml: *.formula: Value error, found a brace without its other one in 'after {short s'...",
+    ),
     "a rule of integrity that can reach nobody's score": (
         "integrity_rules.yml",
         lambda rules: next(rule for rule in rules if rule["rule_id"] == "G1").update(also_metric_ids=[]),
@@ -246,6 +298,10 @@ CASES: dict[str, tuple[str, Change, str]] = {
     "an impossible cut-over": (
         "site.yml", lambda body: body.update(day_cutover="30:00"),
         "site.yml: day_cutover: String should match pattern...",
+    ),
+    "the number of a test customer": (
+        "site.yml", lambda body: body.update(test_customers=["+4917112345678"]),
+        "site.yml: test_customers.0: Value error, expected a key as `kefu config customer-key` prints it...",
     ),
     "a threshold out of range": (
         "defaults.yml", lambda body: body["g"].update(zero_below=1.3),

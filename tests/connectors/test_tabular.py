@@ -141,11 +141,12 @@ RECORDS: dict[str, list[Row]] = {
     "exam": [
         {
             "employee_number": "CS1001", "exam_name": "product knowledge 100%", "sitting": "first",
-            "exam_date": date(2026, 11, 12), "score": Decimal(0), "absence_reason": None,
+            "exam_date": date(2026, 11, 12), "makes_up_for": None, "score": Decimal(0), "absence_reason": None,
         },
         {
             "employee_number": "CS1010", "exam_name": "product knowledge 100%", "sitting": "make_up",
-            "exam_date": date(2026, 11, 19), "score": None, "absence_reason": "leave",
+            "exam_date": date(2026, 11, 19), "makes_up_for": date(2026, 11, 12), "score": None,
+            "absence_reason": "leave",
         },
     ],
     "qa_item": [
@@ -383,6 +384,18 @@ RECORDS: dict[str, list[Row]] = {
         {"employee_number": "CS1001", "block_date": date(2026, 11, 2), "blocks": 2, "rejections": 1},
         {"employee_number": "CS1001", "block_date": date(2026, 11, 3), "blocks": 0, "rejections": 0},
     ],
+    "dispute": [
+        {
+            "employee_number": "CS1001", "period_id": "2026_11_demo", "object_kind": "attendance",
+            "object_key": "CS1001:2026-11-05", "claim": "在岗，门禁故障", "reason": "gate log 17",
+            "filed_on": date(2026, 11, 26), "filed_by": "CS1099",
+        },
+        {
+            "employee_number": "CS1001", "period_id": "2026_11_demo", "object_kind": "composite",
+            "object_key": "composite", "claim": "two weeks in another team", "reason": "roster of 12 November",
+            "filed_on": date(2026, 11, 26), "filed_by": "CS1099",
+        },
+    ],
     "verified_fact": [
         {
             "fact_id": "V1", "employee_number": "CS1001", "fact_kind": "falsification",
@@ -487,11 +500,11 @@ EXAM_HEADINGS = EXAM.strip().split(",")
 
 
 def test_every_field_has_headings_in_both_languages() -> None:
-    assert len(SYSTEM.entities) == 35
+    assert len(SYSTEM.entities) == 36
     assert {name: list(entity.fields) for name, entity in SYSTEM.entities.items()} == {
         name: list(headings.fields) for name, headings in HEADINGS.items()
     }
-    assert sum(len(entity.fields) for entity in SYSTEM.entities.values()) == 262
+    assert sum(len(entity.fields) for entity in SYSTEM.entities.values()) == 271
     # No heading may name two fields of an entity.
     for headings in HEADINGS.values():
         owners = defaultdict(set)
@@ -572,8 +585,8 @@ def test_a_workbook_template_checks_what_people_type(tmp_path: Path) -> None:
     assert [cell.value for cell in sheet[1]][:3] == ["Employee number / 工号", "Exam / 考试名称", "Sitting / 场次"]
     rules = {str(rule.sqref): rule for rule in sheet.data_validations.dataValidation}
     assert rules["C2:C1048576"].formula1 == '"first,make_up"'
-    assert rules["F2:F1048576"].formula1 == '"leave,illness,long_leave,no_reason"'
-    score = rules["E2:E1048576"]
+    assert rules["G2:G1048576"].formula1 == '"leave,illness,long_leave,no_reason,cancelled"'
+    score = rules["F2:F1048576"]
     assert (score.type, score.formula1, score.formula2) == ("decimal", "0", "100")
     assert "不大于 100" in score.error and "at most 100" in score.error
     assert sheet.column_dimensions["A"].number_format == "@"  # a badge 0017 keeps its zeros
@@ -710,10 +723,10 @@ def test_cells_under_no_heading_are_faults(tmp_path: Path) -> None:
 def test_a_key_stands_once_in_a_file(tmp_path: Path) -> None:
     chunk, answer = exam_file(
         tmp_path,
-        EXAM + "CS1001,e,first,2026-11-12,91,\nCS1001,e,make_up,2026-11-19,95,\nCS1001 ,e,first,2026-11-13,70,\n",
+        EXAM + "CS1001,e,first,2026-11-12,91,\nCS1001,e,first,2026-12-10,95,\nCS1001 ,e,first,2026-11-12,70,\n",
     )
     assert (
-        'Row 4, column "Employee number / 工号 + Exam / 考试名称 + Sitting / 场次":'
+        'Row 4, column "Employee number / 工号 + Exam / 考试名称 + Sitting / 场次 + Exam date / 考试日期":'
         " found the same as in row 2, expected values that stand in one row only." in answer
     )
     assert "发现与第 2 行相同的内容；要求不与其他行重复。" in answer
@@ -847,7 +860,7 @@ def test_excel_spans_count_as_times_of_day_and_blank_rows_do_not_count(tmp_path:
 
 
 def test_files_are_read_whole_whatever_the_window(tmp_path: Path) -> None:
-    settings = by_csv(tmp_path, "exam", EXAM_HEADINGS)
+    settings = by_csv(tmp_path, "exam", list(SYSTEM.entities["exam"].fields))
     window = Window(datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 1, 2, tzinfo=UTC))
     assert len(rows_of(load(settings, "exam", window))) == 2
 

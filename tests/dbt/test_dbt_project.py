@@ -30,7 +30,7 @@ CONTRACTS = [
     "int_survey_invitation", "int_rating", "int_qa_review", "int_exam", "int_attendance",
     "int_qa_item", "int_work_order_audit", "int_daily_form", "int_complaint", "int_feedback", "int_coaching",
     "int_training", "int_group_chat_day", "int_live_sample", "int_exemption", "coaching_effect",
-    "metric_value", "queue_interval", "int_row_exclusion", "dispute_outcome", "rater_overturn",
+    "metric_value", "queue_interval", "int_row_exclusion", "dispute_outcome", "rater_overturn", "dispute_rate",
     "metric_reliability", "rater_profile", "double_scoring", "calibration", "collection_todo",
     "score_component", "score",
     "gate_effect", "payment", "int_verified_fact", "close_gate", "contradiction",

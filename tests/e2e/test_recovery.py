@@ -26,7 +26,7 @@ def query(platform: Platform, statement: str) -> list[tuple[object, ...]]:
 
 def raw_rows(platform: Platform) -> dict[str, int]:
     tables = query(platform, "select schemaname || '.' || tablename from pg_tables where schemaname ~ '^raw_'")
-    assert len(tables) == 53
+    assert len(tables) == 54
     return {str(table): int(str(query(platform, f"select count(*) from {table}")[0][0])) for (table,) in tables}
 
 

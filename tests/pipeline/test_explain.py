@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from kefu import cli
+from kefu.catalogue.models import Text
+from kefu.catalogue.texts import text_values
 from kefu.pipeline.context import Platform, UnknownPeriod
 from kefu.pipeline.metrics import Explanation, explain
 from kefu.warehouse import Role, WarehouseError
@@ -70,10 +72,27 @@ def test_days_weeks_and_months_of_a_channel_are_explained_too(line: Line) -> Non
     assert compared["interval"] > 20, compared
 
 
+def test_published_formulas_and_those_of_the_files_name_the_same_values(line: Line) -> None:
+    catalogue = line.platform.catalogue
+    values = text_values(catalogue)
+    with line.platform.warehouse.connect(Role.AUDITOR) as connection:
+        published = connection.execute(
+            "select metric_id, formula_zh, formula_en from pub_kpi.metric_definition"
+        ).fetchall()
+        told = connection.execute(
+            "select value_name, value_zh, value_en from wh_staging.stg_cfg__text_value"
+        ).fetchall()
+    assert {name: Text(zh=zh, en=en) for name, zh, en in told} == values
+    assert len(published) == len(catalogue.metrics)
+    for metric_id, zh, en in published:
+        assert Text(zh=zh, en=en) == catalogue.metrics[metric_id].formula.filled(values)
+
+
 def test_an_explanation_shows_formula_numbers_and_rows(line: Line) -> None:
     found = explain(line.platform, "abandonment_rate", ("site", "site"))
     lines = found.lines()
     assert lines[0] == "放弃率 / Abandonment rate (abandonment_rate), version 1"
+    assert "Abandoned after 5 s / (offered − abandoned within 5 s)" in lines
     assert lines[-4:-2] == ["= (queue_abandoned) / (queue_offered)", "= 47 / 588"]
     assert Decimal(lines[-2].removeprefix("= ")) == found.value
     assert found.interval is not None

@@ -24,7 +24,7 @@ def template(*arguments: str) -> tuple[int, str]:
 def test_there_is_a_sheet_for_every_kind_the_inbox_reads(tmp_path: Path, suffix: str) -> None:
     code, _ = template("--folder", str(tmp_path), *(["--csv"] if suffix == "csv" else []))
     assert code == 0
-    assert len(INBOX.entities) == 35
+    assert len(INBOX.entities) == 36
     assert {path.name for path in tmp_path.iterdir()} == {f"{kind}.{suffix}" for kind in INBOX.entities}
     assert set(INBOX.entities) == set(SYSTEM.entities) == set(INBOX.settings["entities"])
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from kefu.catalogue.files import ConfigError, load_catalogue
 from kefu.catalogue.plans import Plan
 from kefu.cli import app
-from kefu.payroll import Close
+from kefu.payroll import Close, Reader
 from kefu.pipeline.context import Platform
 from kefu.plan.files import applied, late_approvals, plan_of
 from kefu.plan.simulate import CannotSimulate, Simulation, as_csv, simulate
@@ -25,6 +25,7 @@ from kefu.warehouse import Role, WarehouseError
 from kefu.yaml_files import read_yaml
 
 PERIOD = "2026_11_demo"
+WHO = Reader("kefu_auditor", "a test")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def body_of(platform: Platform, name: str) -> dict[str, Any]:
 
 
 def one(platform: Platform, plan: Plan) -> Simulation:
-    [found] = simulate(platform, plan)
+    [found] = simulate(platform, WHO, plan)
     return found
 
 
@@ -176,6 +177,17 @@ def test_another_profile_takes_stored_values_of_metrics_the_old_plan_lacked(plat
     assert all(math.isnan(group.low) or group.low <= group.difference <= group.high for group in found.groups)
 
 
+def test_the_reading_is_recorded(platform: Platform) -> None:
+    who = Reader("kefu_hr_approver", "kefu plan simulate", "the plan of next year")
+    simulate(platform, who, platform.catalogue.plans["demo"])
+    with platform.warehouse.connect(Role.AUDITOR) as connection:
+        last = connection.execute(
+            "select login, command, mart, period_id, agent_key, purpose from payroll.access"
+            " order by access_id desc limit 1"
+        ).fetchone()
+    assert last == (who.login, who.command, "payroll.closed_score", PERIOD, "all", who.purpose)
+
+
 def test_every_person_is_in_the_csv(platform: Platform) -> None:
     found = one(platform, platform.catalogue.plans["demo"])
     rows = list(csv.DictReader(io.StringIO(as_csv([found]))))
@@ -186,14 +198,14 @@ def test_every_person_is_in_the_csv(platform: Platform) -> None:
 
 def test_a_plan_of_another_name_must_say_what_it_replaces_where_that_is_not_clear(platform: Platform) -> None:
     with pytest.raises(CannotSimulate, match=r"closed with demo .* Remedy: say it with --instead-of"):
-        simulate(platform, platform.catalogue.plans["balanced_im"], instead_of="cost_leadership")
+        simulate(platform, WHO, platform.catalogue.plans["balanced_im"], instead_of="cost_leadership")
 
 
 def test_what_stored_values_cannot_tell_is_refused(platform: Platform) -> None:
     body = body_of(platform, "demo")
     next(entry for entry in body["metrics"] if entry["metric_id"] == "csat_rate")["mode"] = "jd_count"
     with pytest.raises(CannotSimulate, match="found mode jd_count"):
-        simulate(platform, Plan.model_validate(body))
+        simulate(platform, WHO, Plan.model_validate(body))
 
 
 def test_versions_are_those_that_were_applied(platform: Platform) -> None:

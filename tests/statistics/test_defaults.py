@@ -99,6 +99,8 @@ def test_every_default_is_read_by_somebody() -> None:
         ("[85, 1.0]", "[85, 0.5]", r"coef: found .* \(85, 0.5\) follows \(70, 0.6\)"),
         ("[95, 1.2]", "[95, 1.6]", "coefficient 1.6 of the last knot is above the cap 1.5"),
         ("timing: announced", "timing: later", "g.timing: found 'later'"),
+        ("scores: 36", "scores: 23", "retention.scores: found 23; .*expected 24 at least: wages are proved by it"),
+        ("row_evidence: 24", "row_evidence: 12", "retention.row_evidence: found 12; .*expected 24 at least"),
         ("cut: T+3", "cut: 3", "period.cut: found 3"),
         ("rating:", "rating: [", "not readable as YAML"),
     ],

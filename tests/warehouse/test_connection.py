@@ -174,7 +174,7 @@ def test_a_server_by_url_is_set_up_by_an_owner_without_superuser(given: Platform
     assert row == ("given_owner", False)
     assert len(migrate(warehouse)) >= 6
     assert migrate(warehouse) == []
-    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 53
+    assert len([name for system in systems().values() for name in ensure_raw_tables(warehouse, system)]) == 54
     declared = load_catalogue(project / "config")
     expected = sum(len(items) for items in declared.objects.values()) + len(shipped())
     assert len(apply(warehouse, declared, shipped())) == expected > 200

@@ -14,7 +14,8 @@ credited as (
         rows.team_key as team_unit,
         rows.channel as channel,
         rows.business_date as business_date,
-        case when state = 'acw' then capped_seconds end as acw_seconds
+        case when state = 'acw' and untimed_call is distinct from 'never_ended' then capped_seconds end as acw_seconds,
+        case when state = 'acw' and untimed_call is null then capped_seconds end as acw_timed_seconds
     from rows
 
 ),
@@ -34,7 +35,8 @@ pooled as (
         ) as unit_key,
         channel,
         business_date,
-        coalesce(sum(acw_seconds), 0)::numeric as acw_seconds
+        coalesce(sum(acw_seconds), 0)::numeric as acw_seconds,
+        coalesce(sum(acw_timed_seconds), 0)::numeric as acw_timed_seconds
     from credited
     group by grouping sets (
         (agent_unit, channel, business_date),
@@ -54,7 +56,8 @@ select
 from pooled
 cross join lateral (
     values
-    ('acw_seconds', false, pooled.acw_seconds)
+    ('acw_seconds', false, pooled.acw_seconds),
+    ('acw_timed_seconds', false, pooled.acw_timed_seconds)
 ) as measured (measure_id, is_level, measure_value)
 where
     pooled.unit_key is not null

@@ -13,8 +13,8 @@ select
     body -> 'also_metric_ids' as also_metric_ids,
     body #>> '{name, zh}' as rule_name_zh,
     body #>> '{name, en}' as rule_name_en,
-    body #>> '{text, zh}' as description_zh,
-    body #>> '{text, en}' as description_en,
+    {{ filled("body #>> '{text, zh}'", 'zh', "'" ~ var("period_start") ~ "'::date") }} as description_zh,
+    {{ filled("body #>> '{text, en}'", 'en', "'" ~ var("period_start") ~ "'::date") }} as description_en,
     body #>> '{needs, zh}' as needs_zh,
     body #>> '{needs, en}' as needs_en
 from objects

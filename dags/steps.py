@@ -119,7 +119,8 @@ def loaded(run_id: str, window: dict[str, str]) -> dict[str, Any]:
 
 
 def facts(run_id: str, period_id: str) -> dict[str, Any]:
-    """Reads new texts and builds the facts of all that is loaded; returns the scope for the steps that follow."""
+    """Reads new texts, builds the facts of all that is loaded, files disputes; returns the scope for what follows."""
+    from kefu.payroll.filing import file_sheets
     from kefu.pipeline.text import derive
     from kefu.pipeline.transform import build
 
@@ -128,6 +129,7 @@ def facts(run_id: str, period_id: str) -> dict[str, Any]:
             print(read.line())
         scope = here.scope(here.period(period_id))
         build(here, scope, "core", run_id)
+        print(file_sheets(here).line())
     return scope.variables()
 
 

@@ -23,6 +23,7 @@ from kefu.cli_integrity import app as integrity_app
 from kefu.cli_trust import app as trust_app
 from kefu.payroll import closed_demo
 from kefu.payroll.commands import dispute_app, payroll_app, period_app
+from kefu.payroll.filing import file_sheets
 from kefu.pipeline.context import Platform
 from kefu.pipeline.ingest import ingest as ingest_step
 from kefu.pipeline.ingest import prepare
@@ -51,7 +52,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(plan_app, name="plan")
 for command in (explain, reports, compare):
     app.command()(command)
-text_app = typer.Typer(no_args_is_help=True, help="Stored message text.")
+text_app = typer.Typer(no_args_is_help=True, help="What stored message text says.")
 app.add_typer(text_app, name="text")
 app.add_typer(integrity_app, name="integrity")
 app.add_typer(trust_app, name="trust")
@@ -116,7 +117,7 @@ def _run(platform: Platform, close: bool) -> None:
             console.print(f"  {line}", markup=False, highlight=False)
             status.update(f"after {line.split(':')[0]}")
 
-        published = daily(platform, run_id, say=say)
+        published = daily(platform, run_id, say=say, with_facts=lambda here: file_sheets(here).line())
         pages = render(platform)
         period = platform.period()
         if close and period.mode == "demo":
@@ -234,6 +235,15 @@ def _serve(world: World, port: int) -> None:
             signal.pause()
 
 
+@app.command()
+def purge() -> None:
+    """Takes away what is past its retention (`retention` in config/defaults.yml): text, row evidence, old scores."""
+    from kefu.payroll.retention import purge
+
+    for line in purge(_platform()):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 @warehouse_app.command()
 def start() -> None:
     """Starts the embedded server, or checks the one of WAREHOUSE_URL."""
@@ -295,6 +305,22 @@ def apply() -> None:
     migrate()
 
 
+@config_app.command("customer-key")
+def print_customer_key(source_id: Annotated[str, typer.Argument(help="source whose numbers they are")]) -> None:
+    """Asks for a phone number or mail address and prints its key, for `test_customers` in config/site.yml."""
+    from connectors.personal import customer_key, normalise_email, normalise_phone
+
+    platform = _platform()
+    if source_id not in platform.catalogue.sources:
+        raise WarehouseError(f"no source {source_id}. Remedy: use one of {sorted(platform.catalogue.sources)}")
+    context = platform.context(platform.catalogue.sources[source_id])
+    given = typer.prompt("number or address", hide_input=True)
+    normalised, kind = normalise_email(given) if "@" in given else normalise_phone(given, context)
+    if normalised is None:
+        raise WarehouseError(f"what was typed is {kind}. Remedy: type the number or address of one customer")
+    console.print(customer_key(context.customer_secret, normalised), highlight=False)
+
+
 @config_app.command()
 def generate(
     check_only: Annotated[bool, typer.Option("--check", help="fail when a generated file is stale")] = False,
@@ -330,11 +356,21 @@ def list_metrics(
 
 
 @metrics_app.command("show")
-def show_metric(metric_id: str) -> None:
+def show_metric(
+    metric_id: str,
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="as in force on this day; else on the last one of the latest period"),
+    ] = None,
+) -> None:
     """Shows one metric's definition in both languages with its measures, parameters and targets."""
+    from kefu.catalogue.files import catalogue_on
     from kefu.catalogue.handbook import entry
 
-    catalogue = _platform().catalogue
+    platform = _platform()
+    with platform.warehouse.connect(Role.AUDITOR) as connection:
+        shown_on = day.date() if day else platform.period().end
+        catalogue = catalogue_on(connection, platform.catalogue, shown_on)
     if metric_id not in catalogue.metrics:
         raise WarehouseError(f"no metric {metric_id}. Remedy: see `kefu metrics list`")
     for language in ("zh-CN", "en"):
@@ -431,15 +467,3 @@ def derive_features() -> None:
 
     for line in [found.line() for found in derive(_platform())] or ["nothing new to read"]:
         console.print(line, markup=False, highlight=False)
-
-
-@text_app.command()
-def purge(
-    days: Annotated[int, typer.Option(min=1, help="keep text that was stored at most so many days ago")] = 120,
-) -> None:
-    """Deletes message text past its retention; counts, features and scores stay."""
-    with Warehouse(settings()).connect(Role.TEXT) as connection:
-        deleted = connection.execute(
-            "delete from vault.message_text where stored_at < now() - make_interval(days => %s)", [days]
-        ).rowcount
-    console.print(f"{deleted} texts deleted, those of the last {days} days kept")

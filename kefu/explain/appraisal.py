@@ -31,7 +31,8 @@ class Appraisal:
     Attributes:
         score: the row of `score`; `payment` that of `payment`, None for a plan without pay.
         components: rows of `score_component` with trust; each also has the weight and points without it.
-        excluded: rows of `row_finding` that left a rating or review out or changed it.
+        excluded: rows of `row_finding` that left a rating, review or day of attendance out or changed a rating.
+        attendance: counted days of the period in `fct_attendance` with time missing, a late begin or an early end.
         findings: rows of `integrity_finding` that are suspected or confirmed.
         coaching: open items of `coaching_queue`; `comments` of managers on a day of the period.
         history: sealed scores of earlier periods, oldest first.
@@ -44,6 +45,7 @@ class Appraisal:
     payment: Row | None
     components: list[Row]
     excluded: list[Row] = field(default_factory=list)
+    attendance: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
     coaching: list[Row] = field(default_factory=list)
     comments: list[Row] = field(default_factory=list)
@@ -52,49 +54,51 @@ class Appraisal:
     counted: dict[str, tuple[date, date]] = field(default_factory=dict)
 
 
-def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) -> dict[str, Appraisal]:
+def load(reader: Connection, scope: Scope, agents: Sequence[str] | None = None) -> dict[str, Appraisal]:
     """Returns the appraisals of a calculation by personnel number, in its order; of some people or of all.
+
+    `reader` is the connection of `kefu.payroll.reading`, which has recorded who reads them.
 
     Raises:
         WarehouseError: nothing is scored in that period, or one of the people is not.
     """
-    with platform.warehouse.connect(Role.AUDITOR) as connection:
-        tables = _Tables(connection, scope)
-        scores = {row["agent_key"]: row for row in tables.rows("score", "agent_key")}
-        if not scores:
-            raise WarehouseError(f"nobody is scored in {scope.period_id}. Remedy: run `kefu run`, then ask again")
-        if unknown := sorted(set(agents or ()) - set(scores)):
-            raise WarehouseError(
-                f"found {', '.join(unknown)}, expected people scored in {scope.period_id} such as {min(scores)}. "
-                "Remedy: use the personnel number"
-            )
-        payments = {row["agent_key"]: row for row in tables.rows("payment", "agent_key")}
-        components = [
-            row
-            for row in tables.rows("score_component", "agent_key, plan_id, nominal_weight desc, metric_id")
-            if row["is_adjusted"]
-        ]
-        excluded = _by_agent(
-            row for row in tables.rows("row_finding", "agent_key, business_date, row_key") if row["severity"] != "mark"
+    tables = _Tables(reader, scope)
+    scores = {row["agent_key"]: row for row in tables.rows("score", "agent_key")}
+    if not scores:
+        raise WarehouseError(f"nobody is scored in {scope.period_id}. Remedy: run `kefu run`, then ask again")
+    if unknown := sorted(set(agents or ()) - set(scores)):
+        raise WarehouseError(
+            f"found {', '.join(unknown)}, expected people scored in {scope.period_id} such as {min(scores)}. "
+            "Remedy: use the personnel number"
         )
-        findings = _by_agent(
-            row
-            for row in tables.rows("integrity_finding", "agent_key, metric_id, rule_id")
-            if row["state"] in ("suspected", "confirmed")
+    payments = {row["agent_key"]: row for row in tables.rows("payment", "agent_key")}
+    components = [
+        row
+        for row in tables.rows("score_component", "agent_key, plan_id, nominal_weight desc, metric_id")
+        if row["is_adjusted"]
+    ]
+    excluded = _by_agent(
+        row for row in tables.rows("row_finding", "agent_key, business_date, row_key") if row["severity"] != "mark"
+    )
+    attendance = _by_agent(tables.attendance())
+    findings = _by_agent(
+        row
+        for row in tables.rows("integrity_finding", "agent_key, metric_id, rule_id")
+        if row["state"] in ("suspected", "confirmed")
+    )
+    coaching = _by_agent(tables.rows("coaching_queue", "agent_key, metric_id"))
+    comments = _by_agent(tables.comments())
+    history = _by_agent(
+        tables.query(
+            "select s.agent_key, s.period_id, s.composite, s.grade from payroll.closed_score as s"
+            " join payroll.closed_period as c on s.period_id = c.period_id"
+            " where c.period_mode = %(mode)s and c.period_end < %(period_start)s::date"
+            " order by c.period_end, s.period_id",
+            mode=next(iter(scores.values()))["period_mode"],
         )
-        coaching = _by_agent(tables.rows("coaching_queue", "agent_key, metric_id"))
-        comments = _by_agent(tables.comments())
-        history = _by_agent(
-            tables.query(
-                "select s.agent_key, s.period_id, s.composite, s.grade from payroll.closed_score as s"
-                " join payroll.closed_period as c on s.period_id = c.period_id"
-                " where c.period_mode = %(mode)s and c.period_end < %(period_start)s::date"
-                " order by c.period_end, s.period_id",
-                mode=next(iter(scores.values()))["period_mode"],
-            )
-        )
-        start, end = date.fromisoformat(scope.period_start), date.fromisoformat(scope.period_end)
-        counted = counted_days(connection, start, end, scope.schema("intermediate"))
+    )
+    start, end = date.fromisoformat(scope.period_start), date.fromisoformat(scope.period_end)
+    counted = counted_days(reader, start, end, scope.schema("intermediate"))
     lines = _by_agent(components)
     peers = _peers(scores, components)
     return {
@@ -103,6 +107,7 @@ def load(platform: Platform, scope: Scope, agents: Sequence[str] | None = None) 
             payments.get(agent),
             lines[agent],
             excluded[agent],
+            attendance[agent],
             findings[agent],
             coaching[agent],
             comments[agent],
@@ -204,6 +209,16 @@ class _Tables:
         if found is None or found["found"] is None:
             return []
         return self._cursor.execute(sql.SQL("select * from {} order by " + order).format(named)).fetchall()
+
+    def attendance(self) -> list[Row]:
+        start, end = self._scope.period_start, self._scope.period_end
+        return [
+            row
+            for row in self.rows("fct_attendance", "agent_key, business_date", "core")
+            if row["is_counted"]
+            and start <= row["business_date"].isoformat() <= end
+            and (row["attended_seconds"] < row["required_seconds"] or row["is_late"] or row["is_early_leave"])
+        ]
 
     def comments(self) -> list[Row]:
         start, end = self._scope.period_start, self._scope.period_end

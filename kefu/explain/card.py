@@ -73,7 +73,7 @@ class _Card:
         ]
         if score["interval_low"] is not None:
             interval = f"{shown(score['interval_low'])} – {shown(score['interval_high'])}"
-            facts.append((say("95% 区间", "95% interval"), interval, "muted"))
+            facts.append((self.words.interval(), interval, "muted"))
         if self.appraisal.payment and self.appraisal.payment["amount_fen"] is not None:
             facts.append((say("奖金", "Pay"), self.words.money(self.appraisal.payment["amount_fen"]), "plain"))
         return facts
@@ -98,6 +98,7 @@ class _Card:
         yield self._weights()
         yield self._next_grade()
         yield self._excluded()
+        yield self._attendance()
         yield self._payment()
         yield self._coaching()
         yield self._comments()
@@ -195,7 +196,7 @@ class _Card:
         grid = Grid(
             headings=(
                 (say("指标", "Metric"), "start"), (say("实际值", "Actual"), "end"), (say("样本", "n"), "end"),
-                (say("95% 区间", "95% interval"), "end"), (say("计分值", "Scored as"), "end"),
+                (self.words.interval(), "end"), (say("计分值", "Scored as"), "end"),
                 (say("怎么得分", "Curve"), "start"),
             ),
             rows=[],
@@ -318,7 +319,7 @@ class _Card:
     def _excluded(self) -> Part:
         say = self.say
         grid = Grid(
-            headings=((say("日期", "Date"), "start"), (say("评价或质检", "Rating or review"), "start"),
+            headings=((say("日期", "Date"), "start"), (say("评价、质检或出勤", "Rating, review or day"), "start"),
                       (say("规则与证据", "Rule and evidence"), "start")),
             rows=[
                 (
@@ -330,10 +331,38 @@ class _Card:
             ],
         )  # fmt: skip
         return Part(
-            say("没有计入的评价与质检", "Ratings and reviews that do not count"),
+            say("没有计入的评价、质检与出勤", "Ratings, reviews and days of attendance that do not count"),
             "" if grid.rows else say("全部计入。", "All of them count."),
             [grid] if grid.rows else [],
         )
+
+    def _attendance(self) -> Part | None:
+        """The days that tell against somebody, each with the number a dispute names it by."""
+        if not self.appraisal.attendance:
+            return None
+        say, formatter = self.say, self.words.formatter
+
+        def told(row: Row) -> str:
+            attended, required = (
+                formatter.duration(Decimal(row[name]), 0) for name in ("attended_seconds", "required_seconds")
+            )
+            said = [say(f"出勤 {attended}，应出勤 {required}", f"{attended} of {required}")]
+            if row["is_late"]:
+                late = formatter.duration(Decimal(row["late_seconds"]), 0)
+                said.append(say(f"迟到 {late}", f"late by {late}"))
+            if row["is_early_leave"]:
+                said.append(say("早退", "left early"))
+            return say("；", "; ").join(said)
+
+        grid = Grid(
+            headings=((say("日期", "Date"), "start"), (say("编号", "Number"), "start"),
+                      (say("记录", "What is recorded"), "start")),
+            rows=[
+                (Cell(formatter.day(row["business_date"])), Cell(row["attendance_key"]), Cell(told(row)))
+                for row in self.appraisal.attendance
+            ],
+        )  # fmt: skip
+        return Part(say("有迟到、早退或缺勤的日子", "Days with time missing"), "", [grid])
 
     def _payment(self) -> Part | None:
         payment = self.appraisal.payment
@@ -408,10 +437,10 @@ class _Card:
             self.say("不同意怎么办", "How to dispute"),
             points=[
                 self.say(
-                    f"公布后 {days} 个工作日内可以对任何一条评价、质检、数值、否决项或总分提出申诉；"
+                    f"公布后 {days} 个工作日内可以对任何一条评价、质检、一天的出勤、数值、否决项或总分提出申诉；"
                     "由原评分人以外的人处理。",
-                    f"Within {days} business days of publication any rating, review, value, gate or the score itself "
-                    "can be disputed; somebody other than the original scorer decides.",
+                    f"Within {days} business days of publication any rating, review, day of attendance, value, gate or "
+                    "the score itself can be disputed; somebody other than the original scorer decides.",
                 ),
                 self.say(
                     "填写申诉表交给主管，写明工号、周期、对象编号与理由；申诉不会招致额外抽检。",

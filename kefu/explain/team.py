@@ -54,7 +54,7 @@ def _people(people: list[Appraisal], middle: Decimal | None, words: Words) -> Pa
     say, number = words.say, words.formatter.number
     grid = Grid(
         headings=(
-            (say("客服", "Agent"), "start"), (say("得分", "Score"), "end"), (say("95% 区间", "95% interval"), "end"),
+            (say("客服", "Agent"), "start"), (say("得分", "Score"), "end"), (words.interval(), "end"),
             (say("等级", "Grade"), "start"), (say("与中位数相比", "Against the median"), "start"),
             (say("较上期", "Since last period"), "end"), (say("状态", "Status"), "start"),
         ),

@@ -6,30 +6,38 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from psycopg import Connection
+
 from bi.document import render
 from bi.spec import LANGUAGES, Language
 from kefu.catalogue.models import Period
-from kefu.explain.appraisal import Appraisal, catalogue_of, load, scope_of, team_targets
+from kefu.explain.appraisal import Appraisal, catalogue_of, load, team_targets
 from kefu.explain.card import card, with_other
 from kefu.explain.team import report
-from kefu.pipeline.context import Platform
+from kefu.pipeline.context import Platform, Scope
 
 Job = tuple[Path, str]
 
 
 def write_reports(
-    platform: Platform, period: Period, folder: Path, watch: Callable[[Iterable[Job]], Iterable[Job]] = iter
+    platform: Platform,
+    reader: Connection,
+    scope: Scope,
+    period: Period,
+    folder: Path,
+    watch: Callable[[Iterable[Job]], Iterable[Job]] = iter,
 ) -> Iterator[Path]:
     """Writes `agents/<number>/card.<language>.html` and `teams/<team>/report.<language>.html`; yields the paths.
 
     Only their owner may read the folders, because pages hold pay data; a page is the same when it is written again.
-    `watch` wraps the pages to write, for progress.
+    `reader` is the connection of `kefu.payroll.reading`, which has recorded who reads all of them; `watch` wraps the
+    pages to write, for progress.
 
     Raises:
         WarehouseError: nobody is scored in that period.
     """
-    scope, catalogue = scope_of(platform, period), catalogue_of(platform, period)
-    appraisals = load(platform, scope)
+    catalogue = catalogue_of(platform, period)
+    appraisals = load(reader, scope)
     targets = team_targets(platform, scope)
     teams: dict[str, list[Appraisal]] = defaultdict(list)
     for appraisal in appraisals.values():

@@ -12,6 +12,7 @@ from kefu.payroll.close import (
     calculate,
     close_period,
     closed_demo,
+    corrections,
     cut,
     decide_correction,
     ensure_cut,
@@ -25,7 +26,7 @@ from kefu.payroll.close import (
     waive,
 )
 from kefu.payroll.delivery import Broken, verify
-from kefu.payroll.login import CloseRefused
+from kefu.payroll.login import CloseRefused, Reader, reading
 
 __all__ = [
     "CLOSED",
@@ -34,6 +35,7 @@ __all__ = [
     "Broken",
     "Close",
     "CloseRefused",
+    "Reader",
     "Status",
     "accept_fallback",
     "acknowledge",
@@ -41,11 +43,13 @@ __all__ = [
     "calculate",
     "close_period",
     "closed_demo",
+    "corrections",
     "cut",
     "decide_correction",
     "ensure_cut",
     "export",
     "handed_out",
+    "reading",
     "restate",
     "rows_of",
     "status",

@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from psycopg.rows import dict_row
+
+from kefu.explain.appraisal import scope_of
 from kefu.explain.write import write_reports
 from kefu.payroll import delivery
-from kefu.payroll.login import CloseRefused, call, fetch
+from kefu.payroll.login import CloseRefused, Reader, call, fetch, reading
 from kefu.pipeline import run
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.publish import config_hash
@@ -151,12 +154,13 @@ def step(platform: Platform, period_id: str, name: Step, login: str) -> Status:
         CloseRefused: naming everything that speaks against it, the login included.
     """
     before = status(platform, period_id)
+    who = Reader(login, f"kefu period {name}", "cards and reports for those concerned")
     if name == "lock" and before.state == "approved":
-        hand_out(platform, period_id)
+        hand_out(platform, period_id, who)
     call(platform, login, name, [period_id])
     now = status(platform, period_id)
     if name == "publish":
-        hand_out(platform, period_id)
+        hand_out(platform, period_id, who)
     if now.state == "locked":
         _clean_up(platform, now)
     return now
@@ -168,7 +172,7 @@ def pages(platform: Platform, now: Status) -> Path:
     return platform.settings.kefu_data_dir / "reports" / name
 
 
-def hand_out(platform: Platform, period_id: str) -> Path:
+def hand_out(platform: Platform, period_id: str, who: Reader) -> Path:
     """Writes every card and team report of the calculated version, all or none; returns their folder.
 
     People need them while they can dispute, and the lock removes the calculation that they are read from.
@@ -177,8 +181,11 @@ def hand_out(platform: Platform, period_id: str) -> Path:
     if not folder.exists():
         partial = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(partial, ignore_errors=True)
-        for _ in write_reports(platform, platform.period(period_id), partial):
-            pass
+        period = platform.period(period_id)
+        scope = scope_of(platform, period)
+        with reading(platform, who, f"{scope.calc_id}.score", period_id) as reader:
+            for _ in write_reports(platform, reader, scope, period, partial):
+                pass
         partial.rename(folder)
     return folder
 
@@ -293,17 +300,27 @@ def export(platform: Platform, period_id: str, version: int | None = None, login
     Raises:
         CloseRefused: the period is not locked, or the stored rows no longer match their manifest.
     """
-    found = fetch(
-        platform,
-        "select version, chain_position, row_count, content_hash, manifest, manifest_hash,"
-        " payroll.canonical_csv(period_id, version) as content from payroll.close"
-        " where period_id = %s and version = coalesce(%s, version) order by version desc limit 1",
-        [period_id, version],
-        login,
-    )
+    who = Reader(login, "kefu period export", "files for payroll")
+    with reading(platform, who, "payroll.snapshot", period_id) as reader:
+        found = (
+            reader.cursor(row_factory=dict_row)
+            .execute(
+                "select c.version, c.chain_position, c.row_count, c.content_hash, c.manifest, c.manifest_hash,"
+                " e.erased_at, payroll.canonical_csv(c.period_id, c.version) as content from payroll.close as c"
+                " left join payroll.erasure as e on c.period_id = e.period_id and c.version = e.version"
+                " where c.period_id = %s and c.version = coalesce(%s, c.version) order by c.version desc limit 1",
+                [period_id, version],
+            )
+            .fetchall()
+        )
     if not found:
         raise CloseRefused(f"period {period_id} is not closed. Remedy: run `kefu period status {period_id}`")
     [sealed] = found
+    if sealed["erased_at"]:
+        raise CloseRefused(
+            f"the rows of {period_id} were erased on {sealed['erased_at']:%Y-%m-%d}, when their time was over. Remedy: "
+            "take the files that payroll received; `kefu payroll verify` still checks them"
+        )
     content = str(sealed["content"]).encode()
     for what, now, then in (
         ("content", hashlib.sha256(content).hexdigest(), sealed["content_hash"]),
@@ -379,23 +396,42 @@ def decide_correction(
 
 
 def rows_of(
-    platform: Platform, period_id: str, version: int | None = None, as_of: datetime | None = None
+    platform: Platform, who: Reader, period_id: str, version: int | None = None, as_of: datetime | None = None
 ) -> list[dict[str, Any]]:
     """Returns the sealed rows of a period, one per agent: a version, or what was in force at an instant (UTC).
 
-    Without either the latest version. No row when nothing was locked by then.
+    Without either the latest version. No row when nothing was locked by then, or its time is over.
     """
-    if version is not None:
-        return fetch(
-            platform,
+    asked: tuple[str, list[Any]] = (
+        ("select * from payroll.snapshot_as_of(%s, coalesce(%s, 'infinity'::timestamptz))", [period_id, as_of])
+        if version is None
+        else (
             "select * from payroll.snapshot where period_id = %s and version = %s order by agent_key",
             [period_id, version],
         )
-    return fetch(
-        platform,
-        "select * from payroll.snapshot_as_of(%s, coalesce(%s, 'infinity'::timestamptz))",
-        [period_id, as_of],
     )
+    with reading(platform, who, "payroll.snapshot", period_id) as reader:
+        return reader.cursor(row_factory=dict_row).execute(asked[0].encode(), asked[1]).fetchall()
+
+
+def corrections(platform: Platform, who: Reader) -> list[dict[str, Any]]:
+    """Returns the corrections of all restatements, the oldest first, with what has become of each."""
+    with reading(platform, who, "payroll.adjustment") as reader:
+        return (
+            reader.cursor(row_factory=dict_row)
+            .execute(
+                "select a.adjustment_id, a.period_id || ' v' || a.version as version, a.agent_key, a.reason_code,"
+                " a.old_composite, a.new_composite, a.old_grade, a.new_grade, a.delta_fen,"
+                " case when p.adjustment_id is not null then 'in ' || p.to_period_id"
+                " when d.is_approved is false then 'refused' when a.delta_fen = 0 then 'no money'"
+                " when a.delta_fen > 0 or d.is_approved then 'waits for a period' else 'waits for HR' end as state"
+                " from payroll.adjustment as a"
+                " left join payroll.approved_adjustment as p on a.adjustment_id = p.adjustment_id"
+                " left join payroll.adjustment_decision as d on a.adjustment_id = d.adjustment_id"
+                " order by a.adjustment_id"
+            )
+            .fetchall()
+        )
 
 
 def broken(platform: Platform) -> list[tuple[str, str, str]]:

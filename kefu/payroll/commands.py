@@ -14,19 +14,24 @@ from rich.table import Table
 from kefu.payroll import close as closing
 from kefu.payroll import delivery, disputes
 from kefu.payroll.close import APPROVER, CHECKER, CLERK, MAKER
-from kefu.payroll.login import call, fetch
+from kefu.payroll.filing import file_sheets
+from kefu.payroll.login import Reader, call, fetch
 from kefu.pipeline.context import Platform
 from kefu.settings import settings
+from kefu.warehouse import Role
 
 period_app = typer.Typer(no_args_is_help=True, help="Appraisal periods, from cut to acknowledgement (docs/payroll.md).")
 payroll_app = typer.Typer(no_args_is_help=True, help="Sealed results: check deliveries, corrections and the audit.")
 dispute_app = typer.Typer(no_args_is_help=True, help="Disputes about published scores.")
 console = Console()
+AUDITOR = Role.AUDITOR.value
 
 PeriodId = Annotated[str, typer.Argument(help="id in config/periods.yml")]
 Reason = Annotated[str, typer.Option(help="why, in words; kept in the audit")]
 DisputeId = Annotated[int, typer.Argument(help="number in `kefu dispute list`")]
 Maker = Annotated[str, typer.Option("--login", help="database login that does it")]
+ReadAs = Annotated[str, typer.Option("--login", help="database login that reads; it is recorded")]
+Purpose = Annotated[str | None, typer.Option(help="what for, kept in the access log; a real period needs it")]
 Note = Annotated[str, typer.Option(help="in words; kept with the dispute")]
 
 
@@ -197,9 +202,12 @@ def show_command(
     period_id: PeriodId,
     as_of: Annotated[datetime | None, typer.Option(help="what was in force at this instant (UTC)")] = None,
     version: Annotated[int | None, typer.Option(help="this version")] = None,
+    login: ReadAs = AUDITOR,
+    purpose: Purpose = None,
 ) -> None:
     """Shows the sealed rows of a period: the latest version, a version, or what was in force at an instant."""
-    rows = closing.rows_of(_platform(), period_id, version, as_of.replace(tzinfo=UTC) if as_of else None)
+    who = Reader(login, "kefu period show", purpose)
+    rows = closing.rows_of(_platform(), who, period_id, version, as_of.replace(tzinfo=UTC) if as_of else None)
     _table(
         rows,
         {
@@ -251,19 +259,39 @@ def audit_command() -> None:
     console.print("everything is as it was recorded")
 
 
-@payroll_app.command("corrections")
-def corrections_command() -> None:
-    """Lists the corrections of restatements: paid with the next period, or waiting for HR."""
+@payroll_app.command("access")
+def access_command(
+    period: Annotated[str | None, typer.Option(help="only readings of this period")] = None,
+    agent: Annotated[str | None, typer.Option(help="only readings that showed this person's rows, by HR id")] = None,
+) -> None:
+    """Lists who looked at pay and scores, and the logins whose own SQL the server does not log."""
+    platform = _platform()
     rows = fetch(
-        _platform(),
-        "select a.adjustment_id, a.period_id || ' v' || a.version as version, a.agent_key, a.reason_code,"
-        " a.old_composite, a.new_composite, a.old_grade, a.new_grade, a.delta_fen,"
-        " case when p.adjustment_id is not null then 'in ' || p.to_period_id when d.is_approved is false then 'refused'"
-        " when a.delta_fen = 0 then 'no money' when a.delta_fen > 0 or d.is_approved then 'waits for a period'"
-        " else 'waits for HR' end as state from payroll.adjustment as a"
-        " left join payroll.approved_adjustment as p on a.adjustment_id = p.adjustment_id"
-        " left join payroll.adjustment_decision as d on a.adjustment_id = d.adjustment_id order by a.adjustment_id",
+        platform,
+        "select to_char(accessed_at, 'YYYY-MM-DD HH24:MI') as accessed_at, login, account, command, mart, period_id,"
+        " agent_key, purpose from payroll.access where (%(period)s::text is null or period_id is null"
+        " or period_id = %(period)s) and (%(agent)s::text is null or agent_key in ('all', %(agent)s))"
+        " order by access_id",
+        {"period": period, "agent": agent},
     )
+    for row in rows:
+        what_for = f", for: {row['purpose']}" if row["purpose"] else ""
+        _say(
+            f"{row['accessed_at']} UTC {row['login']} ({row['account']}): {row['command']}, {row['mart']},"
+            f" period {row['period_id'] or 'all'}, agent {row['agent_key']}{what_for}"
+        )
+    unlogged = fetch(platform, "select login from payroll.sql_reader where not is_logged order by login")
+    if unlogged:
+        _say(
+            f"no log has the SQL of {', '.join(row['login'] for row in unlogged)}. Remedy: let the warehouse's owner"
+            " set log_statement, then run `kefu warehouse migrate`; or log it in the server (docs/payroll.md)"
+        )
+
+
+@payroll_app.command("corrections")
+def corrections_command(login: ReadAs = AUDITOR, purpose: Purpose = None) -> None:
+    """Lists the corrections of restatements: paid with the next period, or waiting for HR."""
+    rows = closing.corrections(_platform(), Reader(login, "kefu payroll corrections", purpose))
     _table(rows, {name: name for name in rows[0]} if rows else {"adjustment_id": "adjustment_id"})
 
 
@@ -286,14 +314,25 @@ def submit_command(
     claim: Annotated[str, typer.Option(help="what is wrong, in the agent's words")],
     rating: Annotated[str | None, typer.Option(help="key of a customer's rating")] = None,
     review: Annotated[str | None, typer.Option(help="key of a quality review")] = None,
+    attendance: Annotated[str | None, typer.Option(help="key of a day of attendance: HR id and date")] = None,
     metric: Annotated[str | None, typer.Option(help="metric whose value is wrong")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="a gate is wrong")] = False,
     login: Maker = CHECKER,
 ) -> None:
     """Records a dispute for an agent: about a row, a metric, a gate, or else the composite."""
-    row = ("rating", rating) if rating else ("review", review) if review else None
+    rows = {"rating": rating, "review": review, "attendance": attendance}
+    row = next(((kind, key) for kind, key in rows.items() if key), None)
     number = disputes.submit(_platform(), period_id, agent, claim, row, metric, gate, login)
     console.print(f"dispute {number} is submitted")
+
+
+@dispute_app.command("file")
+def file_command() -> None:
+    """Files what was handed in as sheets and loaded; `kefu run` does so too."""
+    filed = file_sheets(_platform())
+    console.print(filed.line())
+    for name in filed.waiting:
+        console.print(f"  {name} waits: `kefu quarantine list` says why", highlight=False, soft_wrap=True)
 
 
 @dispute_app.command("triage")
@@ -349,7 +388,7 @@ def list_command(only_open: Annotated[bool, typer.Option("--open", help="only th
     columns = {
         "dispute_id": "no", "period_id": "period", "agent_key": "agent", "object_kind": "about", "row_key": "row",
         "metric_id": "metric", "state": "state", "level": "level", "due_at": "due (UTC)", "is_overdue": "overdue",
-        "outcome": "outcome",
+        "outcome": "outcome", "filed_by": "filed by",
     }  # fmt: skip
     _table(disputes.listed(_platform(), only_open), columns)
 

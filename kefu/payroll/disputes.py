@@ -13,6 +13,7 @@ OUTCOMES = ("upheld", "row_excluded", "value_corrected", "rescored_blind")
 _ROWS = {
     "review": "select agent_key, reviewer_key from wh_core.fct_qa_review where review_key = %s",
     "rating": "select agent_key, null from wh_core.fct_rating where rating_key = %s",
+    "attendance": "select agent_key, null from wh_core.fct_attendance where attendance_key = %s",
 }
 
 
@@ -33,7 +34,7 @@ def submit(
         period_id: the period; its scores are published or it is closed.
         agent_key: HR id of the agent.
         claim: what is wrong, in the agent's words.
-        row: kind (rating or review) and key of the row.
+        row: kind (rating, review or attendance) and key of the row.
         metric_id: the metric whose value is disputed.
         gate: whether a gate is disputed.
         login: who records it for the agent.
@@ -46,14 +47,20 @@ def submit(
     """
     scorer = None
     if row is not None:
-        with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-            found = connection.execute(_ROWS[row[0]].encode(), [row[1]]).fetchone()
+        found = people_of(platform, *row)
         if found is None or found[0] != agent_key:
             raise CloseRefused(f"found no {row[0]} {row[1]} of {agent_key}. Remedy: take the key from the agent's card")
         scorer = found[1]
     kind = "row" if row else "metric" if metric_id else "gate" if gate else "composite"
     arguments = [period_id, agent_key, kind, *(row or (None, None)), metric_id, scorer, claim]
     return int(call(platform, login, "submit_dispute", arguments)["submit_dispute"])
+
+
+def people_of(platform: Platform, kind: str, key: str) -> tuple[str | None, str | None] | None:
+    """Returns who a row is about and which person scored it, None for nobody; None when there is no such row."""
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        found = connection.execute(_ROWS[kind].encode(), [key]).fetchone()
+    return (found[0], found[1]) if found else None
 
 
 def triage(platform: Platform, dispute_id: int, note: str, login: str = CHECKER) -> None:

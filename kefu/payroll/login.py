@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -65,8 +68,44 @@ def call(
             ) from error
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Who reads pay or scores: the login that is recorded, the command, and what for; a real period needs that."""
+
+    login: str
+    command: str
+    purpose: str | None = None
+
+
+@contextmanager
+def reading(
+    platform: Platform, who: Reader, mart: str, period_id: str | None = None, agents: Sequence[str] = ("all",)
+) -> Iterator[psycopg.Connection]:
+    """Gives the connection on which pay and scores are read, once the access log says who does (reliability.md 8).
+
+    The entry is committed before, so that nothing takes it back, also no reading that fails.
+
+    Args:
+        platform: the installation.
+        who: who reads, and what for.
+        mart: relation or folder that is read.
+        period_id: period of the rows; None: of every period.
+        agents: HR ids of those whose rows are read.
+
+    Raises:
+        CloseRefused: the login may not read pay, or gives no purpose for a real period.
+    """
+    arguments = [who.command, mart, period_id, list(agents), who.purpose, getpass.getuser()]
+    call(platform, who.login, "record_access", arguments)
+    with platform.warehouse.connect(Role.AUDITOR) as connection:
+        yield connection
+
+
 def fetch(
-    platform: Platform, statement: str, arguments: Sequence[Any] = (), login: str = Role.AUDITOR.value
+    platform: Platform,
+    statement: str,
+    arguments: Sequence[Any] | Mapping[str, Any] = (),
+    login: str = Role.AUDITOR.value,
 ) -> list[dict[str, Any]]:
     """Returns rows of the payroll schema as the auditor sees them, one entry per column."""
     with connect(platform, login) as connection:

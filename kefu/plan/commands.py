@@ -12,6 +12,7 @@ from rich.table import Table
 from bi.spec import Language
 from kefu.pipeline.context import Platform
 from kefu.settings import settings
+from kefu.warehouse import Role
 
 if TYPE_CHECKING:
     from kefu.catalogue.plans import Plan
@@ -91,14 +92,20 @@ def simulate(
     instead_of: Annotated[str | None, typer.Option(help="id of the plan it replaces, where that is not clear")] = None,
     people: Annotated[int, typer.Option(min=0, help="winners and losers shown of each")] = 5,
     csv: Annotated[Path | None, typer.Option(help="write every person's numbers here")] = None,
+    login: Annotated[str, typer.Option(help="database login that reads; it is recorded")] = Role.AUDITOR.value,
+    purpose: Annotated[
+        str | None, typer.Option(help="what for, kept in the access log; a real period needs it")
+    ] = None,
 ) -> None:
     """Scores the latest closed periods under a plan: winners and losers, ranks, cost, and whether groups differ."""
+    from kefu.payroll import Reader
     from kefu.plan.files import plan_of
     from kefu.plan.simulate import as_csv
     from kefu.plan.simulate import simulate as run
 
     platform = Platform(settings())
-    found = run(platform, plan_of(plan, platform.catalogue), periods, instead_of)
+    who = Reader(login, "kefu plan simulate", purpose)
+    found = run(platform, who, plan_of(plan, platform.catalogue), periods, instead_of)
     for simulation in found:
         _print(simulation, people)
     if csv:

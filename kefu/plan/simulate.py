@@ -19,12 +19,13 @@ from kefu.catalogue.defaults import Defaults
 from kefu.catalogue.files import in_force
 from kefu.catalogue.models import Metric, Period
 from kefu.catalogue.plans import Plan
+from kefu.payroll.login import Reader, fetch, reading
 from kefu.pipeline.context import Platform
 from kefu.plan.rescore import Fact, Measured, Outcome, Person, Rules, rescore
 from kefu.statistics.curves import Direction
 from kefu.statistics.rounding import fen, half_up, largest_remainder
 from kefu.statistics.shrinkage import Prior, share_prior, shrunk
-from kefu.warehouse import Role, WarehouseError
+from kefu.warehouse import WarehouseError
 
 Row = dict[str, Any]
 
@@ -215,11 +216,14 @@ class Simulation:
         return sorted({change.person.team_key for change in self.changes})
 
 
-def simulate(platform: Platform, plan: Plan, periods: int = 1, instead_of: str | None = None) -> list[Simulation]:
+def simulate(
+    platform: Platform, who: Reader, plan: Plan, periods: int = 1, instead_of: str | None = None
+) -> list[Simulation]:
     """Returns what a plan would have made of the latest closed periods, the newest first.
 
     Args:
-        platform: installation whose closed periods are read; nothing is written.
+        platform: installation whose closed periods are read; nothing but the access log is written.
+        who: who reads them, and what for.
         plan: a valid plan, from a file or as applied.
         periods: how many closed periods at most.
         instead_of: id of the plan that is replaced; the plan of the same id, else the only one of the period.
@@ -227,34 +231,35 @@ def simulate(platform: Platform, plan: Plan, periods: int = 1, instead_of: str |
     Raises:
         CannotSimulate: nothing is closed, or it is not clear which plan is replaced.
     """
-    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        connection.execute("set transaction isolation level repeatable read read only")
-        found = _rows(connection, _PERIODS)
-        if not found:
-            raise CannotSimulate("no period is closed. Remedy: close one with `kefu period close`")
-        return [_simulate(platform, connection, plan, row, instead_of) for row in found[:periods]]
+    found = fetch(platform, _PERIODS)[:periods]
+    if not found:
+        raise CannotSimulate("no period is closed. Remedy: close one with `kefu period close`")
+    done = []
+    for row in found:
+        with reading(platform, who, "payroll.closed_score", row["period_id"]) as reader:
+            reader.execute("set transaction isolation level repeatable read read only")
+            done.append(_simulate(platform, reader, plan, row, instead_of))
+    return done
 
 
 def _rows(connection: Connection, query: str, **given: Any) -> list[Row]:
     return connection.cursor(row_factory=dict_row).execute(query.encode(), given).fetchall()
 
 
-def _simulate(
-    platform: Platform, connection: Connection, plan: Plan, period: Row, instead_of: str | None
-) -> Simulation:
+def _simulate(platform: Platform, reader: Connection, plan: Plan, period: Row, instead_of: str | None) -> Simulation:
     first = period["period_start"].isoformat()
-    metrics: dict[str, Metric] = platform.catalogue.metrics | in_force(connection, "metric", first)
-    defaults: Defaults = in_force(connection, "defaults", first)["defaults"]
-    declared: Period = in_force(connection, "period", first)[period["period_id"]]
-    plans: dict[str, Plan] = in_force(connection, "plan", first)
+    metrics: dict[str, Metric] = platform.catalogue.metrics | in_force(reader, "metric", first)
+    defaults: Defaults = in_force(reader, "defaults", first)["defaults"]
+    declared: Period = in_force(reader, "period", first)[period["period_id"]]
+    plans: dict[str, Plan] = in_force(reader, "plan", first)
     replaced = plans[_replaced(plan, declared, instead_of)]
     given = {
         "period_id": period["period_id"], "mode": period["period_mode"], "start": period["period_start"],
         "end": period["period_end"],
     }  # fmt: skip
-    hired = _rows(connection, _PEOPLE, **given, zone=platform.catalogue.site.time_zone)
+    hired = _rows(reader, _PEOPLE, **given, zone=platform.catalogue.site.time_zone)
     known = {row["agent_key"]: row for row in hired}
-    people, unmeasured = _people(connection, replaced, plan, given, known, metrics, defaults)
+    people, unmeasured = _people(reader, replaced, plan, given, known, metrics, defaults)
     old = Rules(replaced, replaced, period["period_start"], metrics, defaults)
     new = Rules(plan, replaced, period["period_start"], metrics, defaults)
     try:
@@ -283,23 +288,23 @@ def _replaced(plan: Plan, period: Period, instead_of: str | None) -> str:
 
 
 def _people(
-    connection: Connection, replaced: Plan, plan: Plan, given: Row, known: dict[str, Row], metrics: dict[str, Metric],
+    reader: Connection, replaced: Plan, plan: Plan, given: Row, known: dict[str, Row], metrics: dict[str, Metric],
     defaults: Defaults,
 ) -> tuple[list[Person], tuple[str, ...]]:  # fmt: skip
     """Returns everybody who was scored by the replaced plan, and the metrics without any stored value."""
     components: dict[str, dict[str, Row]] = {}
     others: dict[str, list[Row]] = {}
-    for row in _rows(connection, _COMPONENTS, **given):
+    for row in _rows(reader, _COMPONENTS, **given):
         if row["plan_id"] == replaced.plan_id:
             components.setdefault(row["agent_key"], {})[row["metric_id"]] = row
         else:
             others.setdefault(row["agent_key"], []).append(row)
-    earlier = {row["agent_key"]: row["mean_composite"] for row in _rows(connection, _EARLIER, **given)}
+    earlier = {row["agent_key"]: row["mean_composite"] for row in _rows(reader, _EARLIER, **given)}
     needed = {entry.metric_id for one in (replaced, plan) for entry in one.metrics}
     for one in (replaced, plan):
         if one.pay and one.pay.piece:
             needed |= {one.pay.piece.metric_id, one.pay.piece.quality_metric_id}
-    scores = [row for row in _rows(connection, _SCORES, **given) if row["agent_key"] in components]
+    scores = [row for row in _rows(reader, _SCORES, **given) if row["agent_key"] in components]
     teams = {
         row["agent_key"]: _weight_team(replaced, given["start"], components[row["agent_key"]], row["team_key"])
         for row in scores
@@ -309,10 +314,10 @@ def _people(
         for entry in plan.metrics
         if metrics[entry.metric_id].is_count and getattr(entry.curve, "direction", None) is not Direction.LOWER
     }
-    stored = _stored(connection, sorted(needed), metrics, defaults, given, teams, rising)
+    stored = _stored(reader, sorted(needed), metrics, defaults, given, teams, rising)
     facts: dict[str, list[Fact]] = {}
-    if _exists(connection, "wh_core.fct_verified_fact"):
-        for row in _rows(connection, _FACTS, **given):
+    if _exists(reader, "wh_core.fct_verified_fact"):
+        for row in _rows(reader, _FACTS, **given):
             sign = {"bonus": 1, "malus": -1}.get(row["fact_kind"], 0)
             points = sign * (row["points"] or Decimal(0))
             fact = Fact(row["fact_kind"], row["business_date"], points, row["metric_id"])

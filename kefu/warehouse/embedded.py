@@ -18,6 +18,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 timezone = 'UTC'
 log_timezone = 'UTC'
+log_line_prefix = '%m %u@%d [%p] '
 max_connections = 80
 shared_buffers = 512MB
 work_mem = 64MB

@@ -44,6 +44,7 @@ def migrate(warehouse: Warehouse) -> list[str]:
         for role in Role:
             if role is not Role.OWNER:
                 _set_password(connection, role.value, warehouse.password(role))
+        connection.execute("select payroll.log_sql_readers()")
     return applied
 
 

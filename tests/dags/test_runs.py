@@ -46,7 +46,7 @@ def test_daily_publishes_what_the_command_line_publishes(
         ("daily", "succeeded", {"period_id": PERIOD_ID, "window": None})
     ]
     assert _fetch(platform.warehouse, "select count(*), count(window_start), sum(read_count) > 0 from ops.load") == [
-        (56, 0, True)
+        (57, 0, True)
     ]
 
 

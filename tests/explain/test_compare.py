@@ -12,7 +12,7 @@ from openpyxl import Workbook
 
 from kefu.explain.appraisal import Appraisal, load, scope_of
 from kefu.explain.compare import Difference, comparison, differences, read_sheet
-from kefu.warehouse import WarehouseError
+from kefu.warehouse import Role, WarehouseError
 from tests.e2e.support import Line
 
 METRIC = "transfer_out_rate"
@@ -21,7 +21,8 @@ METRIC = "transfer_out_rate"
 @pytest.fixture(scope="module")
 def appraisals(line: Line) -> dict[str, Appraisal]:
     platform = line.platform
-    found = load(platform, scope_of(platform, platform.period()))
+    with platform.warehouse.connect(Role.AUDITOR) as reader:
+        found = load(reader, scope_of(platform, platform.period()))
     return {agent: appraisal for agent, appraisal in found.items() if appraisal.score["composite"] is not None}
 
 

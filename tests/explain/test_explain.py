@@ -21,7 +21,7 @@ from kefu.explain.appraisal import FEWEST_PEERS, PERCENTILES, Appraisal, catalog
 from kefu.explain.card import card
 from kefu.explain.write import write_reports
 from kefu.payroll import Close, CloseRefused, handed_out
-from kefu.pipeline.context import Platform
+from kefu.pipeline.context import Platform, Scope
 from kefu.warehouse import Role, WarehouseError
 from kefu.yaml_files import read_yaml
 from tests.conftest import Copy
@@ -33,8 +33,18 @@ PUBLISHED = "CS1001"
 
 @pytest.fixture(scope="module")
 def appraisals(line: Line) -> dict[str, Appraisal]:
-    platform = line.platform
-    return load(platform, scope_of(platform, platform.period()))
+    return loaded(line.platform)
+
+
+def loaded(platform: Platform, agents: list[str] | None = None, scope: Scope | None = None) -> dict[str, Appraisal]:
+    with platform.warehouse.connect(Role.AUDITOR) as reader:
+        return load(reader, scope or scope_of(platform, platform.period()), agents)
+
+
+def pages(platform: Platform, folder: Path) -> list[Path]:
+    period = platform.period()
+    with platform.warehouse.connect(Role.AUDITOR) as reader:
+        return list(write_reports(platform, reader, scope_of(platform, period), period, folder))
 
 
 def cards(line: Line, appraisals: dict[str, Appraisal], language: Language) -> dict[str, Document]:
@@ -121,7 +131,7 @@ def test_new_hires_are_compared_with_new_hires(line: Line, copy_of: Copy, apprai
         owner.execute(
             "update wh_appraisal.score set peer_group_key = 'demo_v1/agent/new_hire' where agent_key = any(%s)", [new]
         )
-    found = load(platform, scope_of(platform, platform.period()))
+    found = loaded(platform)
     others = [float(found[agent].score["composite"]) for agent in scored if agent not in new]
     assert all(("demo", "") not in found[agent].peers for agent in new)
     assert len(others) >= FEWEST_PEERS
@@ -130,7 +140,7 @@ def test_new_hires_are_compared_with_new_hires(line: Line, copy_of: Copy, apprai
 
 def test_everybody_has_a_folder_with_own_data_only(line: Line, tmp_path: Path) -> None:
     platform = line.platform
-    written = list(write_reports(platform, platform.period(), tmp_path / "reports"))
+    written = pages(platform, tmp_path / "reports")
     people = sorted(path.name for path in (tmp_path / "reports" / "agents").iterdir())
     teams = sorted(path.name for path in (tmp_path / "reports" / "teams").iterdir())
     assert len(written) == len(LANGUAGES) * (len(people) + len(teams)) and len(people) >= 12
@@ -141,7 +151,7 @@ def test_everybody_has_a_folder_with_own_data_only(line: Line, tmp_path: Path) -
         if path.parent.parent.name == "agents":
             assert [name for name in people if name != path.parent.name and name in text] == []
     before = {path: path.read_bytes() for path in written}
-    list(write_reports(platform, platform.period(), tmp_path / "reports"))
+    pages(platform, tmp_path / "reports")
     assert {path: path.read_bytes() for path in written} == before
 
 
@@ -164,7 +174,7 @@ def test_earlier_scores_are_those_of_earlier_periods(closed: tuple[Platform, Clo
     platform = closed[0]
     scope = platform.scope(platform.period())
     seen = {
-        day: [row["period_id"] for row in load(platform, replace(scope, period_start=day))[PUBLISHED].history]
+        day: [row["period_id"] for row in loaded(platform, scope=replace(scope, period_start=day))[PUBLISHED].history]
         for day in ("2026-10-01", "2026-12-01")
     }
     assert seen == {"2026-10-01": [], "2026-12-01": ["2026_11_demo"]}
@@ -187,7 +197,7 @@ def test_a_manager_s_comment_is_on_the_card_of_its_period(line: Line, copy_of: C
 
 
 def _comments(platform: Platform) -> list[str]:
-    found = load(platform, scope_of(platform, platform.period()), [PUBLISHED])
+    found = loaded(platform, [PUBLISHED])
     document = card(found[PUBLISHED], platform.catalogue, platform.period(), "en")
     assert "well done" in render(document)
     return next(part.points for part in document.parts if part.title == "Comments of the manager")
@@ -206,7 +216,7 @@ def test_a_score_is_explained_by_the_plan_it_was_calculated_with(line: Line, tmp
     database = platform.warehouse.parameters(Role.OWNER)["dbname"]
     moved_on = Platform(platform.settings.model_copy(update={"kefu_config_dir": config}), database)
     assert moved_on.catalogue.plans["demo"].version == 2
-    found = load(moved_on, scope_of(moved_on, moved_on.period()), [PUBLISHED])
+    found = loaded(moved_on, [PUBLISHED])
     shown = card(found[PUBLISHED], catalogue_of(moved_on, moved_on.period()), moved_on.period(), "en")
     assert shown.subtitle.endswith(f"{body['name']['en']} v1")
 
@@ -230,7 +240,47 @@ def test_the_pages_of_a_locked_period_are_those_its_close_wrote(
         handed_out(elsewhere, "2026_11_demo")
 
 
+def test_every_reading_of_scores_is_recorded(
+    line: Line, copy_of: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = copy_of(line.platform, "t_read")
+    monkeypatch.setattr("kefu.cli_explain.settings", lambda: platform.settings)
+    (tmp_path / "old.csv").write_text(f"工号,总分\n{PUBLISHED},80\n", encoding="utf-8")
+    for command in (
+        ["explain", "--agent", PUBLISHED, "--login", "kefu_hr_approver", "--purpose", "asked by the person"],
+        ["reports", "--folder", str(tmp_path / "reports")],
+        ["compare", "--against", str(tmp_path / "old.csv")],
+    ):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    with platform.warehouse.connect(Role.AUDITOR) as connection:
+        found = connection.execute(
+            "select login, command, mart, period_id, agent_key, purpose from payroll.access order by access_id"
+        ).fetchall()
+    read = ("wh_appraisal.score", "2026_11_demo")
+    assert found == [
+        ("kefu_hr_approver", "kefu explain", *read, PUBLISHED, "asked by the person"),
+        ("kefu_auditor", "kefu reports", *read, "all", None),
+        ("kefu_auditor", "kefu compare", *read, "all", None),
+    ]
+
+
+def test_a_day_with_time_missing_is_listed_with_the_number_a_dispute_names(
+    line: Line, appraisals: dict[str, Appraisal]
+) -> None:
+    titles = {"en": "Days with time missing", "zh-CN": "有迟到、早退或缺勤的日子"}
+    for language in LANGUAGES:
+        for agent, document in cards(line, appraisals, language).items():
+            listed = [
+                row[1].text for part in document.parts if part.title == titles[language] for row in part.grids[0].rows
+            ]
+            assert listed == [row["attendance_key"] for row in appraisals[agent].attendance]
+            assert all(key.startswith(f"{agent}:2026-11-") for key in listed)
+    [part] = [part for part in cards(line, appraisals, "en")[PUBLISHED].parts if part.title == titles["en"]]
+    said = {row[1].text: row[2].text for row in part.grids[0].rows}
+    assert said["CS1001:2026-11-06"] == "7h 19m of 8h 00m; late by 2m 33s; left early"
+
+
 def test_a_person_who_is_not_scored_is_named(line: Line) -> None:
     platform = line.platform
     with pytest.raises(WarehouseError, match=r"found CS9999, expected people scored in 2026_11_demo such as CS1001"):
-        load(platform, scope_of(platform, platform.period()), ["CS9999"])
+        loaded(platform, ["CS9999"])

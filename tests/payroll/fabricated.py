@@ -138,7 +138,7 @@ def calculating(monkeypatch: pytest.MonkeyPatch, calculation: Calculation) -> It
     """Lets every close in the block calculate what the test decided; there is nothing to make cards of."""
     with monkeypatch.context() as patch:
         patch.setattr(close.run, "calculate", calculation)
-        patch.setattr(close, "hand_out", lambda platform, period_id: platform.settings.kefu_data_dir)
+        patch.setattr(close, "hand_out", lambda platform, period_id, who: platform.settings.kefu_data_dir)
         yield
 
 

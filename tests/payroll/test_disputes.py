@@ -23,6 +23,8 @@ ROWS = [
     "create table wh_core.fct_qa_review as select 'sheets:R1'::text as review_key, 'CS1001'::text as agent_key,"
     " 'CS3001'::text as reviewer_key",
     "create table wh_core.fct_rating as select 'chat:7'::text as rating_key, 'CS1001'::text as agent_key",
+    "create table wh_core.fct_attendance as select 'CS1001:2026-11-05'::text as attendance_key,"
+    " 'CS1001'::text as agent_key",
 ]
 LOGIN = {"reviewer": CHECKER, "judge": APPROVER}
 
@@ -151,11 +153,27 @@ def test_the_second_level_comes_once_is_decided_by_another_and_restores_the_row(
 def test_only_a_review_is_scored_again(platform: Platform) -> None:
     number = disputes.submit(platform, PERIOD, "CS1001", "the customer meant another", row=("rating", "chat:7"))
     disputes.triage(platform, number, "complete")
-    with pytest.raises(CloseRefused, match="is about a rating, and only a customer rates"):
+    with pytest.raises(CloseRefused, match="is about a rating of a customer; only a review can be scored again"):
         disputes.decide(platform, number, "rescored_blind", "scored again by a colleague")
     assert excluded(platform) == []
     disputes.decide(platform, number, "row_excluded", "it names another person")
     assert excluded(platform) == [("rating", "chat:7", True, APPROVER)]
+
+
+def test_a_day_of_attendance_is_taken_out_like_any_row_and_nobody_scores_it_again(platform: Platform) -> None:
+    day = ("attendance", "CS1001:2026-11-05")
+    with pytest.raises(CloseRefused, match=f"found no attendance {day[1]} of CS1002"):
+        disputes.submit(platform, PERIOD, "CS1002", "the gate was broken", row=day)
+    number = disputes.submit(platform, PERIOD, "CS1001", "the gate was broken", row=day)
+    disputes.triage(platform, number, "complete")
+    with pytest.raises(CloseRefused, match="is about a day of attendance; only a review can be scored again"):
+        disputes.decide(platform, number, "rescored_blind", "clocked again")
+    disputes.decide(platform, number, "row_excluded", "the gate's log shows the fault")
+    assert excluded(platform) == [(*day, True, APPROVER)]
+    set_clock(platform, "2026-12-03T08:00:00Z")
+    with pytest.raises(CloseRefused, match="it was calculated before these disputes were decided: 1"):
+        step(platform, PERIOD, "approve", APPROVER)
+    assert query(platform, "select * from payroll.verify()") == []
 
 
 def test_a_row_comes_back_only_by_the_dispute_that_took_it_out(platform: Platform) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kefu.payroll import (
     Close,
     CloseRefused,
+    Reader,
     calculate,
     close_period,
     cut,
@@ -29,6 +30,7 @@ from kefu.settings import Settings
 from kefu.warehouse import Role
 from tests.payroll.fabricated import Agent, Calculation, calculating, installation, query
 
+WHO = Reader("kefu_auditor", "a test")
 PERIOD, NEXT, LAST = "2026_10_demo", "2026_11_demo", "2026_12_demo"
 BEFORE = [
     Agent("CS1001", Decimal("84.96"), "B", 99_840),
@@ -87,7 +89,7 @@ def test_golden_9_8_late_data_changes_a_grade_and_pays_one_line(
     restated: tuple[Platform, Close, datetime, Close],
 ) -> None:
     platform, first, _, second = restated
-    rows = {version: {row["agent_key"]: row for row in rows_of(platform, PERIOD, version)} for version in (1, 2)}
+    rows = {version: {row["agent_key"]: row for row in rows_of(platform, WHO, PERIOD, version)} for version in (1, 2)}
     assert [(rows[v]["CS1001"]["composite"], rows[v]["CS1001"]["grade"]) for v in (1, 2)] == [
         (Decimal("84.96"), "B"), (Decimal("85.03"), "A"),
     ]  # fmt: skip
@@ -117,11 +119,11 @@ def test_any_version_is_given_back_by_its_instant(restated: tuple[Platform, Clos
     platform, _, between, _ = restated
 
     def composite(**at: Any) -> Any:
-        return [row["composite"] for row in rows_of(platform, PERIOD, **at) if row["agent_key"] == "CS1001"]
+        return [row["composite"] for row in rows_of(platform, WHO, PERIOD, **at) if row["agent_key"] == "CS1001"]
 
     assert composite(as_of=between) == composite(version=1) == [Decimal("84.96")]
     assert composite() == composite(version=2) == [Decimal("85.03")]
-    assert rows_of(platform, PERIOD, as_of=datetime(2026, 1, 1, tzinfo=UTC)) == []
+    assert rows_of(platform, WHO, PERIOD, as_of=datetime(2026, 1, 1, tzinfo=UTC)) == []
 
 
 def test_later_periods_learn_from_the_latest_version_and_keep_what_was_announced(
@@ -172,7 +174,7 @@ def test_somebody_who_left_still_gets_a_correction(
     # CS1006 is no longer there in the period that pays the line.
     with calculating(monkeypatch, Calculation(BEFORE)):
         close_period(platform, NEXT)
-    [row] = [row for row in rows_of(platform, NEXT) if row["agent_key"] == "CS1006"]
+    [row] = [row for row in rows_of(platform, WHO, NEXT) if row["agent_key"] == "CS1006"]
     assert (row["status"], row["composite"], row["adjustment_fen"], row["amount_fen"]) == (
         "correction_only", None, 5000, 5000,
     )  # fmt: skip

@@ -148,6 +148,16 @@ EDITS: dict[str, tuple[str, list[str]]] = {
     "a waiver of trust": ("record", ["update ops.reliability_waiver set weight_factor = 0"]),
     "who approved a waiver of trust": ("record", ["update ops.reliability_waiver_approval set approved_by = 'x'"]),
     "a decision about a finding": ("record", ["update ops.integrity_decision set verdict = 'dismissed'"]),
+    "who read pay": ("record", ["update payroll.access set login = 'kefu_auditor'"]),
+    "a reading less": ("record", ["delete from payroll.access"]),
+    "an erasure nobody recorded": (
+        "record",
+        [
+            "insert into payroll.erasure (part, period_id, version, counts, content_hash, kept_hash, months, erased_by,"
+            f" erased_at) select 'scores', period_id, version, '{{}}', content_hash, '', 24, 'postgres', now() from"
+            f" payroll.close where period_id = '{SECOND}'"
+        ],
+    ),
     "whose login it is": ("record", ["update payroll.login_person set agent_key = 'CS9999'"]),
     "the signature that left the house": ("record", ["update payroll.export set signature = 'x'"]),
 }  # fmt: skip
@@ -201,7 +211,7 @@ def test_an_export_stops_before_a_file_is_written(delivered: tuple[Platform, Clo
 APPEND_ONLY = [
     "close", "snapshot", "snapshot_component", "snapshot_reliability", "snapshot_estimate", "transition", "export",
     "audit", "waiver", "fallback_decision", "login_person", "dispute", "dispute_event", "adjustment",
-    "adjustment_decision", "adjustment_period",
+    "adjustment_decision", "adjustment_period", "access", "erasure",
 ]  # fmt: skip
 
 

@@ -23,6 +23,14 @@ site as (
 
 ),
 
+disputed as (
+
+    select row_key
+    from {{ ref('int_row_exclusion') }}
+    where row_kind = 'attendance'
+
+),
+
 attended as (
 
     select
@@ -53,6 +61,7 @@ required as (
 
     select
         agent_key,
+        agent_key || ':' || shift_date as attendance_key,
         shift_date,
         basis,
         shift_start,
@@ -69,47 +78,61 @@ required as (
         end as paid_seconds
     from shifts
 
+),
+
+-- What a contradiction or a dispute took away tells nothing about the day.
+told as (
+
+    select
+        required.*,
+        attended.first_in_at,
+        attended.last_out_at,
+        attended.punch_count,
+        attended.attended_ranges,
+        attended.is_contradicted,
+        disputed.row_key is not null as is_disputed,
+        not attended.is_contradicted and disputed.row_key is null as is_told
+    from required
+    inner join attended
+        on required.agent_key = attended.agent_key and required.shift_date = attended.shift_date
+    left join disputed
+        on required.attendance_key = disputed.row_key
+
 )
 
 select
-    required.agent_key,
+    told.attendance_key,
+    told.agent_key,
     coalesce(teams.team_key, 'unassigned') as team_key,
-    required.basis as roster_basis,
-    required.is_on_leave,
-    attended.is_contradicted,
+    told.basis as roster_basis,
+    told.is_on_leave,
+    told.is_contradicted,
+    told.is_disputed,
     -- A shift that is not over at the instant of the clocks has not been missed yet.
-    not required.is_on_leave
-    and not attended.is_contradicted
-    and required.is_over as is_counted,
-    required.required_seconds,
+    told.is_told and not told.is_on_leave and told.is_over as is_counted,
+    told.required_seconds,
     case
-        when not attended.is_contradicted
-            then least({{ covered_seconds('attended.attended_ranges') }}, required.required_seconds)
+        when told.is_told then least({{ covered_seconds('told.attended_ranges') }}, told.required_seconds)
     end as attended_seconds,
-    attended.punch_count,
+    told.punch_count,
     -- With half a day of leave nobody can tell from the shift when the other half begins.
     case
-        when not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
-            then attended.first_in_at > required.shift_start
+        when told.is_told and not told.is_on_leave and not told.is_on_half_leave
+            then told.first_in_at > told.shift_start
     end as is_late,
     case
-        when
-            not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
-            and required.is_over
-            then attended.last_out_at < required.shift_end
+        when told.is_told and not told.is_on_leave and not told.is_on_half_leave and told.is_over
+            then told.last_out_at < told.shift_end
     end as is_early_leave,
     case
         when
-            not attended.is_contradicted and not required.is_on_leave and not required.is_on_half_leave
-            and attended.first_in_at is not null
-            then greatest(extract(epoch from attended.first_in_at - required.shift_start), 0)::bigint
+            told.is_told and not told.is_on_leave and not told.is_on_half_leave and told.first_in_at is not null
+            then greatest(extract(epoch from told.first_in_at - told.shift_start), 0)::bigint
     end as late_seconds,
-    case when not attended.is_contradicted and required.is_over then required.paid_seconds end as paid_seconds,
-    required.shift_date as business_date
-from required
-inner join attended
-    on required.agent_key = attended.agent_key and required.shift_date = attended.shift_date
+    case when told.is_told and told.is_over then told.paid_seconds end as paid_seconds,
+    told.shift_date as business_date
+from told
 left join teams
     on
-        required.agent_key = teams.agent_key
-        and required.shift_date between teams.valid_from and teams.valid_to
+        told.agent_key = teams.agent_key
+        and told.shift_date between teams.valid_from and teams.valid_to

@@ -158,7 +158,7 @@ select
     issue_classes.issue_class,
     timed.is_group,
     timed.is_spam,
-    timed.is_test,
+    case when site.test_customers ? timed.customer_key then true else timed.is_test end as is_test,
     {{ in_service_window('timed.started_at', 'site', 'parameters') }} as is_in_service_window,
     timed.business_date
 from timed

@@ -130,6 +130,8 @@ dated as (
         credits.team_key,
         coalesce(conversations.customer_key, keyed.customer_key) as person_key,
         coalesce(credits.business_date, conversations.business_date) as conversation_date,
+        coalesce(site.test_customers ? coalesce(conversations.customer_key, keyed.customer_key), false)
+            as is_test_customer,
         {{ local_date('keyed.answered_at', 'site') }} as answer_date
     from keyed
     cross join site
@@ -187,7 +189,7 @@ linked as (
         and dated.conversation_id is not null
         and (not dated.is_known or coalesce(dated.answered_at > dated.ended_at + windows.rating_window, false))
             as is_outside,
-        staff.staff_key is not null as is_staff,
+        staff.staff_key is not null or dated.is_test_customer as is_staff_or_test,
         disputed.row_key is not null as is_disputed
     from dated
     inner join instruments
@@ -208,7 +210,7 @@ linked as (
 ),
 
 -- What a dispute took out stands for nothing. Then the order of the rules is fixed: no service, outside the window,
--- staff (reliability.md 2).
+-- staff and tests (reliability.md 2).
 served as (
 
     select
@@ -217,7 +219,7 @@ served as (
             when is_disputed then 'disputed'
             when is_unserved then 'V9'
             when is_outside then 'V7'
-            when is_staff then 'V3'
+            when is_staff_or_test then 'V3'
         end as row_rule
     from linked
 
@@ -301,7 +303,7 @@ ruled as (
         array_remove(array[
             case when is_unserved then 'V9' end,
             case when is_outside then 'V7' end,
-            case when is_staff then 'V3' end,
+            case when is_staff_or_test then 'V3' end,
             case when is_raised then 'V8' end,
             case when conversation_rule = 'V1' then 'V1' end,
             case when customer_rule = 'V2' then 'V2' end,

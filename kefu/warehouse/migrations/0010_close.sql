@@ -46,7 +46,7 @@ create table payroll.dispute (
     is_locked boolean not null,
     agent_key text not null,
     object_kind text not null check (object_kind in ('row', 'metric', 'gate', 'composite')),
-    row_kind text check (row_kind in ('rating', 'review')),
+    row_kind text check (row_kind in ('rating', 'review', 'attendance')),
     row_key text,
     metric_id text,
     -- HR id of the person whose score is disputed; NULL when no person gave it.
@@ -54,6 +54,12 @@ create table payroll.dispute (
     claim text not null check (length(claim) >= 5),
     submitted_by text not null,
     submitted_at timestamptz not null,
+    -- Of a dispute that came by a sheet: SHA-256 of what the row is about, so that it is filed once, the HR id of the
+    -- person who filled the sheet, and the day that person wrote down. NULL: somebody recorded it.
+    sheet_key text unique,
+    filed_by text,
+    filed_on date,
+    check (num_nulls(sheet_key, filed_by, filed_on) in (0, 3)),
     check ((object_kind = 'row') = (row_kind is not null and row_key is not null)),
     check ((object_kind = 'metric') <= (metric_id is not null))
 );
@@ -76,7 +82,7 @@ create table payroll.dispute_event (
 -- What a decided dispute did to one row. The last entry of a row counts; is_excluded false brings it back.
 create table ops.row_exclusion (
     exclusion_id bigint generated always as identity primary key,
-    row_kind text not null check (row_kind in ('rating', 'review')),
+    row_kind text not null check (row_kind in ('rating', 'review', 'attendance')),
     row_key text not null,
     dispute_id bigint not null references payroll.dispute,
     is_excluded boolean not null,
@@ -129,37 +135,6 @@ from unnest(array[
     'payroll.waiver', 'payroll.fallback_decision', 'payroll.login_person', 'payroll.dispute', 'payroll.dispute_event',
     'ops.row_exclusion', 'payroll.adjustment', 'payroll.adjustment_decision', 'payroll.adjustment_period'
 ]) as tables (name);
-
--- Rows of these tables as verify() compares them with the audit.
-create function payroll.other_recorded() returns table (object text, row_now jsonb)
-language sql stable set search_path = payroll, pg_temp set timezone = 'UTC' as $$
-    select 'waiver ' || waiver_id, to_jsonb(w) from waiver as w
-    union all
-    select 'fallback decision ' || fallback_decision_id, to_jsonb(f) from fallback_decision as f
-    union all
-    select 'login ' || login_person_id, to_jsonb(p) from login_person as p
-    union all
-    select 'dispute ' || dispute_id, to_jsonb(d) from dispute as d
-    union all
-    select 'dispute event ' || dispute_event_id, to_jsonb(e) from dispute_event as e
-    union all
-    select 'row exclusion ' || exclusion_id, to_jsonb(x) from ops.row_exclusion as x
-    union all
-    select 'correction ' || adjustment_id, to_jsonb(a) from adjustment as a
-    union all
-    select 'correction decision ' || adjustment_id, to_jsonb(d) from adjustment_decision as d
-    union all
-    select 'correction period ' || adjustment_id, to_jsonb(p) from adjustment_period as p
-    union all
-    select 'override ' || override_id, to_jsonb(o) from ops.reliability_override as o
-    union all
-    select 'trust waiver ' || waiver_id, to_jsonb(w) from ops.reliability_waiver as w
-    union all
-    select 'trust waiver approval ' || waiver_id, to_jsonb(a) from ops.reliability_waiver_approval as a
-    union all
-    select 'integrity decision ' || decision_id, to_jsonb(d) from ops.integrity_decision as d
-$$;
-revoke all on function payroll.other_recorded from public;
 
 -- What is written elsewhere than here and moves a score or its payment; arguments: what it is, and its key column.
 create function payroll.audit_row() returns trigger
@@ -1101,6 +1076,8 @@ select
     d.row_key,
     d.metric_id,
     d.scorer_key,
+    d.sheet_key,
+    d.filed_by,
     d.submitted_at,
     last.state,
     last.level,
@@ -1152,6 +1129,37 @@ begin
     return found_row;
 end $$;
 
+-- A dispute with its first state, in one transaction.
+create function payroll.write_dispute(
+    p_now_at payroll.transition, p_agent_key text, p_object_kind text, p_row_kind text, p_row_key text,
+    p_metric_id text, p_scorer_key text, p_claim text, p_sheet_key text default null, p_filed_by text default null,
+    p_filed_on date default null
+) returns bigint
+language plpgsql set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    written dispute;
+begin
+    insert into dispute (
+        period_id, version, is_locked, agent_key, object_kind, row_kind, row_key, metric_id, scorer_key, claim,
+        submitted_by, submitted_at, sheet_key, filed_by, filed_on
+    )
+    values (
+        p_now_at.period_id, p_now_at.version, p_now_at.state in ('locked', 'exported', 'acknowledged'), p_agent_key,
+        p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim, session_user, clock(), p_sheet_key,
+        p_filed_by, p_filed_on
+    )
+    returning * into written;
+    perform write_audit('dispute', 'dispute ' || written.dispute_id, to_jsonb(written));
+    perform enter_dispute(
+        written.dispute_id, 'submitted', 1,
+        after_business_days(
+            clock(), number_of(period_body(written.period_id), 'dispute', 'triage_days')::integer
+        ),
+        null, p_claim
+    );
+    return written.dispute_id;
+end $$;
+
 create function payroll.submit_dispute(
     p_period_id text, p_agent_key text, p_object_kind text, p_row_kind text, p_row_key text, p_metric_id text,
     p_scorer_key text, p_claim text
@@ -1162,28 +1170,63 @@ declare
     now_at constant transition := expect(
         p_period_id, 'a dispute', 'published', 'dispute_window', 'locked', 'exported', 'acknowledged'
     );
-    written dispute;
 begin
     if now_at.state = 'dispute_window' and now_at.due_at <= clock() and period ->> 'mode' = 'real' then
         raise exception 'the dispute window of period % ended on %', p_period_id,
             to_char(now_at.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
             using hint = 'after the lock a dispute leads to a restatement';
     end if;
-    insert into dispute (
-        period_id, version, is_locked, agent_key, object_kind, row_kind, row_key, metric_id, scorer_key, claim,
-        submitted_by, submitted_at
-    )
-    values (
-        p_period_id, now_at.version, now_at.state in ('locked', 'exported', 'acknowledged'), p_agent_key,
-        p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim, session_user, clock()
-    )
-    returning * into written;
-    perform write_audit('dispute', 'dispute ' || written.dispute_id, to_jsonb(written));
-    perform enter_dispute(
-        written.dispute_id, 'submitted', 1,
-        after_business_days(clock(), number_of(period, 'dispute', 'triage_days')::integer), null, p_claim
+    return write_dispute(
+        now_at, p_agent_key, p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim
     );
-    return written.dispute_id;
+end $$;
+
+-- Files what a person wrote into a sheet; the number of the dispute, the same however often it is asked for. What came
+-- with the first load after the window is in time if it was written by then: sheets are read once a day.
+create function payroll.file_dispute(
+    p_sheet_key text, p_load_seq bigint, p_filed_by text, p_filed_on date, p_period_id text, p_agent_key text,
+    p_object_kind text, p_row_kind text, p_row_key text, p_metric_id text, p_scorer_key text, p_claim text
+) returns bigint
+language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
+declare
+    period constant jsonb := period_body(p_period_id);
+    zone constant text := (select body ->> 'time_zone' from in_force('site', (period ->> 'start')::date));
+    arrived_at constant timestamptz := (select completed_at from ops.load where load_seq = p_load_seq);
+    now_at transition;
+    opened transition;
+    locked_at timestamptz;
+    filed_id bigint;
+begin
+    perform pg_advisory_xact_lock(hashtext('payroll.close'));
+    select dispute_id into filed_id from dispute where sheet_key = p_sheet_key;
+    if filed_id is not null then
+        return filed_id;
+    end if;
+    now_at := expect(p_period_id, 'a dispute', 'published', 'dispute_window', 'locked', 'exported', 'acknowledged');
+    if arrived_at is null or p_filed_on > (arrived_at at time zone zone)::date then
+        raise exception 'the sheet was filed on % and loaded on %', p_filed_on, (arrived_at at time zone zone)::date
+            using column = 'filed_on', hint = 'write down the day on which it was handed in';
+    end if;
+    select * into opened from transition
+    where period_id = p_period_id and state = 'dispute_window' order by transition_id desc limit 1;
+    select min(happened_at) into locked_at from transition
+    where period_id = p_period_id and state = 'locked' and transition_id > opened.transition_id;
+    -- What comes after the lock is about what was paid, and leads to a restatement.
+    if period ->> 'mode' = 'real' and (locked_at is null or arrived_at < locked_at) and (
+        p_filed_on::timestamp at time zone zone >= opened.due_at
+        -- The window ends with a day; the working day after it.
+        or arrived_at >= after_business_days(opened.due_at - interval '1 second', 1)
+    ) then
+        raise exception 'the dispute window of period % ended on %; the sheet was filed on % and loaded on %',
+            p_period_id, to_char(opened.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), p_filed_on,
+            to_char(arrived_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+            using column = 'filed_on',
+            hint = 'after the lock record it with `kefu dispute submit`, which leads to a restatement; dismiss this row';
+    end if;
+    return write_dispute(
+        now_at, p_agent_key, p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim, p_sheet_key,
+        p_filed_by, p_filed_on
+    );
 end $$;
 
 -- Somebody takes a dispute up: from here its evidence is collected, and the time to decide runs.
@@ -1216,12 +1259,16 @@ declare
     last ops.row_exclusion;
     written ops.row_exclusion;
 begin
-    if found_row.scorer_key is not null and person is null then
-        raise exception 'nobody knows whose login % is, so it cannot decide about a score of %', session_user,
-            found_row.scorer_key using hint = 'record it with `kefu dispute person`';
+    if coalesce(found_row.scorer_key, found_row.filed_by) is not null and person is null then
+        raise exception 'nobody knows whose login % is, so it cannot decide about a %', session_user,
+            case when found_row.scorer_key is null then 'dispute that ' || found_row.filed_by || ' filed'
+            else 'score of ' || found_row.scorer_key end using hint = 'record it with `kefu dispute person`';
     end if;
     if person in (found_row.scorer_key, found_row.agent_key) then
         raise exception 'dispute % is about a score that % gave or got; another person decides', p_dispute_id, person;
+    end if;
+    if person = found_row.filed_by then
+        raise exception 'dispute % was filed by %; another person decides', p_dispute_id, person;
     end if;
     if exists (
         select 1 from dispute as d where d.dispute_id = p_dispute_id and d.submitted_by = session_user
@@ -1240,9 +1287,10 @@ begin
         raise exception 'dispute % is about a %; only a row can be excluded or scored again', p_dispute_id,
             found_row.object_kind;
     end if;
-    if p_outcome = 'rescored_blind' and found_row.row_kind = 'rating' then
-        raise exception 'dispute % is about a rating, and only a customer rates; a review can be scored again',
-            p_dispute_id using hint = 'decide row_excluded, value_corrected or upheld';
+    if p_outcome = 'rescored_blind' and found_row.row_kind <> 'review' then
+        raise exception 'dispute % is about %; only a review can be scored again', p_dispute_id,
+            case found_row.row_kind when 'rating' then 'a rating of a customer' else 'a day of attendance' end
+            using hint = 'decide row_excluded, value_corrected or upheld';
     end if;
     perform enter_dispute(
         p_dispute_id, 'decision', found_row.level,
@@ -1352,8 +1400,8 @@ begin
         select oid::regprocedure from pg_proc
         where pronamespace = 'payroll'::regnamespace and proname in (
             'current_state', 'calculation_of', 'enter', 'expect', 'refuse_who', 'refuse_plan_author', 'result_hash',
-            'expect_result', 'write_adjustments', 'enter_dispute', 'expect_dispute', 'in_force', 'period_body',
-            'number_of', 'definition_hash', 'period_ends_at', 'after_business_days', 'audit_row',
+            'expect_result', 'write_adjustments', 'enter_dispute', 'write_dispute', 'expect_dispute', 'in_force',
+            'period_body', 'number_of', 'definition_hash', 'period_ends_at', 'after_business_days', 'audit_row',
             'person_connected', 'is_waived'
         )
     loop
@@ -1363,16 +1411,20 @@ begin
         select oid::regprocedure from pg_proc
         where pronamespace = 'payroll'::regnamespace and proname in (
             'cut', 'record_calculation', 'waive', 'review', 'publish', 'approve', 'lock', 'record_export', 'restate',
-            'submit_dispute', 'triage_dispute', 'add_evidence', 'decide_dispute', 'appeal_dispute', 'close_dispute',
-            'record_person', 'acknowledge', 'decide_adjustment', 'accept_fallback', 'undecided'
+            'submit_dispute', 'file_dispute', 'triage_dispute', 'add_evidence', 'decide_dispute', 'appeal_dispute',
+            'close_dispute', 'record_person', 'acknowledge', 'decide_adjustment', 'accept_fallback', 'undecided'
         )
     loop
         execute format('revoke all on function %s from public', signature);
         execute format('grant execute on function %s to %s', signature, case
             when signature::text like 'payroll.acknowledge(%' then 'kefu_payroll_clerk'
+            when signature::text like 'payroll.file_dispute(%' then 'kefu_loader'
             when signature::text like 'payroll.decide_adjustment(%' then 'kefu_hr_approver'
             else 'kefu_payroll'
         end);
     end loop;
 end $$;
 grant execute on function payroll.undecided to kefu_auditor;
+grant usage on schema payroll to kefu_loader;
+-- Why a row of a sheet is not filed changes while it waits.
+grant update (field, found, expected, remedy) on ops.quarantine to kefu_loader;

@@ -24,6 +24,12 @@ reviews as (
 
 ),
 
+attendance as (
+
+    select * from {{ ref('fct_attendance') }}
+
+),
+
 disputed as (
 
     select * from {{ ref('int_row_exclusion') }}
@@ -108,19 +114,22 @@ broken as (
         disputed.row_kind,
         disputed.row_key,
         coalesce(ratings.conversation_key, reviews.conversation_key) as conversation_key,
-        coalesce(ratings.served_agent_key, reviews.agent_key) as agent_key,
+        coalesce(ratings.served_agent_key, reviews.agent_key, attendance.agent_key) as agent_key,
         'disputed' as rule_id,
         true as is_deciding,
         'exclude' as lighter_severity,
         '申诉' || disputed.dispute_id || '的裁决' as detail_zh,
         'decision of dispute ' || disputed.dispute_id as detail_en,
-        coalesce(ratings.business_date, reviews.business_date) as business_date
+        coalesce(ratings.business_date, reviews.business_date, attendance.business_date) as business_date
     from disputed
     left join ratings
         on disputed.row_kind = 'rating' and disputed.row_key = ratings.rating_key
     left join reviews
         on disputed.row_kind = 'review' and disputed.row_key = reviews.review_key
-    where ratings.rating_key is not null or reviews.review_key is not null
+    left join attendance
+        on disputed.row_kind = 'attendance' and disputed.row_key = attendance.attendance_key
+    where
+        ratings.rating_key is not null or reviews.review_key is not null or attendance.attendance_key is not null
 
 )
 

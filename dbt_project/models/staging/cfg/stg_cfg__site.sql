@@ -9,6 +9,7 @@ select
     time_zone,
     day_cutover,
     shift_margin,
-    longest_attendance
+    longest_attendance,
+    test_customers
 from versions
 where '{{ var("period_start") }}'::date between valid_from and valid_to

@@ -15,5 +15,6 @@ select
     make_interval(days => (body ->> 'stale_close_days')::integer) as stale_close,
     make_interval(hours => (body ->> 'longest_attendance_hours')::integer) as longest_attendance,
     (body ->> 'acw_cap_seconds')::integer as acw_cap_seconds,
-    (body ->> 'idle_gap_seconds')::integer as idle_gap_seconds
+    (body ->> 'idle_gap_seconds')::integer as idle_gap_seconds,
+    coalesce(body -> 'test_customers', '[]') as test_customers
 from objects

@@ -1,0 +1,265 @@
+"""Disputes by sheet: filed once, by nobody who decides, or waiting in the quarantine with the reason."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from kefu.payroll import CloseRefused, calculate, cut, disputes, filing, step
+from kefu.payroll.close import APPROVER, CHECKER
+from kefu.payroll.login import call
+from kefu.pipeline import quarantine
+from kefu.pipeline.context import Platform
+from kefu.pipeline.ingest import ingest
+from kefu.settings import Settings
+from kefu.warehouse import Role
+from tests.conftest import Copy
+from tests.e2e.support import inbox_of
+from tests.payroll.fabricated import Agent, Calculation, calculating, installation, query, set_clock
+
+PERIOD = "2026_11_real"
+AGENTS = [Agent("CS1001", Decimal("84.96"), "B", 120_000), Agent("CS1002", Decimal("91.20"), "A", 150_050)]
+FACTS = [
+    "create schema if not exists wh_core",
+    "create schema if not exists wh_staging",
+    "create table wh_core.fct_qa_review as select 'sheets:R1'::text as review_key, 'CS1001'::text as agent_key,"
+    " 'CS3001'::text as reviewer_key",
+    "create table wh_core.fct_rating as select 'chat:7'::text as rating_key, 'CS1001'::text as agent_key",
+    "create table wh_core.fct_attendance as select 'CS1001:2026-11-05'::text as attendance_key,"
+    " 'CS1001'::text as agent_key",
+    "create table wh_staging.stg_tabular__employee as select unnest('{CS1001,CS1002,CS3001,CS9001,CS9009}'::text[])"
+    " as employee_number",
+    "create view wh_staging.stg_tabular__dispute as select distinct on (_key) *, _source_id as source_id"
+    " from raw_tabular.dispute order by _key, _load_seq desc",
+]
+DAY = {
+    "employee_number": "CS1001", "period_id": PERIOD, "object_kind": "attendance", "object_key": "CS1001:2026-11-05",
+    "claim": "在岗，门禁故障", "reason": "gate log 17", "filed_on": "2026-11-26", "filed_by": "CS9009",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """A real period whose dispute window runs from Wednesday 25 November to the end of 2 December."""
+    platform = installation(
+        settings, "t_filing", tmp_path_factory.mktemp("filing"),
+        [{"period_id": PERIOD, "mode": "real", "end": "2026-11-16", "plan_ids": ["balanced_im"]}],
+    )  # fmt: skip
+    query(
+        platform,
+        "insert into cfg.plan_approval select object_id, version, content_hash, 'kefu_plan_approver',"
+        " '2026-10-30T08:00:00Z' from cfg.object_version where kind = 'plan' and object_id = 'balanced_im'",
+    )
+    # Loads are as old as the close believes.
+    query(platform, "alter table ops.load alter completed_at set default payroll.clock()")
+    query(
+        platform, "grant usage on schema payroll to kefu_loader; grant execute on function payroll.clock to kefu_loader"
+    )
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        for statement in FACTS:
+            connection.execute(statement.encode())
+    set_clock(platform, "2026-11-25T08:00:00Z")
+    with pytest.MonkeyPatch.context() as patch, calculating(patch, Calculation(AGENTS)):
+        cut(platform, PERIOD)
+        calculate(platform, PERIOD)
+        step(platform, PERIOD, "review", CHECKER)
+        step(platform, PERIOD, "publish", CHECKER)
+    set_clock(platform, "2026-11-26T20:00:00Z")
+    return platform
+
+
+@pytest.fixture
+def platform(published: Platform, copy_of: Copy, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for sheet in inbox_of(published).iterdir():
+        sheet.unlink()
+    with calculating(monkeypatch, Calculation(AGENTS)):
+        yield copy_of(published, "t_filing_copy")
+
+
+def hand_in(platform: Platform, *rows: dict[str, Any], name: str = "dispute-2026-11.csv") -> None:
+    """Puts a sheet into the inbox and loads it."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(DAY))
+    writer.writeheader()
+    writer.writerows(rows)
+    (inbox_of(platform) / name).write_text(text.getvalue(), encoding="utf-8")
+    ingest(platform, "run", "inbox", "dispute")
+
+
+def waiting(platform: Platform) -> list[tuple[str, str, str]]:
+    return [(record.locator, record.field, record.found) for record in quarantine.open_records(platform.warehouse)]
+
+
+def test_every_kind_of_object_is_filed_once_with_who_filed_it(platform: Platform) -> None:
+    objects = {
+        "attendance": "CS1001:2026-11-05", "composite": "composite", "gate": "unapproved_absence",
+        "metric": "csat_rate", "rating": "chat:7", "review": "sheets:R1",
+    }  # fmt: skip
+    rows = [{**DAY, "object_kind": kind, "object_key": key} for kind, key in objects.items()]
+    hand_in(platform, *rows)
+    assert filing.file_sheets(platform).line() == "disputes: 6 filed from sheets, 0 wait in quarantine"
+    # The same rows again, in another file and in other words, are the same disputes.
+    again = [row | {"claim": "once more"} for row in rows]
+    hand_in(platform, *again, rows[1] | {"employee_number": "CS1002"}, name="dispute-again.csv")
+    assert len(filing.file_sheets(platform).numbers) == 1
+    assert filing.file_sheets(platform).numbers == []
+    words = "在岗，门禁故障 (gate log 17)"
+    assert query(
+        platform,
+        "select agent_key, object_kind, row_kind, coalesce(row_key, metric_id), scorer_key, claim from payroll.dispute"
+        " order by agent_key, object_kind, row_kind",
+    ) == [
+        ("CS1001", "composite", None, None, None, words),
+        ("CS1001", "gate", None, None, None, f"unapproved_absence: {words}"),
+        ("CS1001", "metric", None, "csat_rate", None, words),
+        ("CS1001", "row", "attendance", "CS1001:2026-11-05", None, words),
+        ("CS1001", "row", "rating", "chat:7", None, words),
+        ("CS1001", "row", "review", "sheets:R1", "CS3001", words),
+        ("CS1002", "composite", None, None, None, words),
+    ]
+    assert query(
+        platform, "select distinct submitted_by, filed_by, filed_on::text, detail ->> 'filed_by' from payroll.dispute"
+        " join payroll.audit on object = 'dispute ' || dispute_id",
+    ) == [("kefu_loader", "CS9009", "2026-11-26", "CS9009")]  # fmt: skip
+    assert query(platform, "select * from payroll.verify()") == []
+
+
+def test_who_filed_a_dispute_by_sheet_does_not_decide_about_it(platform: Platform) -> None:
+    hand_in(platform, DAY)
+    [number] = filing.file_sheets(platform).numbers
+    disputes.triage(platform, number, "complete")
+    with pytest.raises(CloseRefused, match="nobody knows whose login kefu_hr_approver is, so it cannot decide about a"):
+        disputes.decide(platform, number, "row_excluded", "the gate's log shows it")
+    disputes.person(platform, APPROVER, "CS9009", CHECKER)
+    with pytest.raises(CloseRefused, match=f"dispute {number} was filed by CS9009; another person decides"):
+        disputes.decide(platform, number, "row_excluded", "the gate's log shows it")
+    with (
+        platform.warehouse.connect(Role.LOADER) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("select payroll.decide_dispute(1, 'row_excluded', 'by the loader')")
+    disputes.person(platform, APPROVER, "CS9001", CHECKER)
+    disputes.decide(platform, number, "row_excluded", "the gate's log shows it")
+    assert query(platform, "select row_kind, row_key, decided_by from ops.row_exclusion") == [
+        ("attendance", "CS1001:2026-11-05", APPROVER)
+    ]
+
+
+REFUSED = {
+    "CS4711:2026_11_real:attendance:CS1001:2026-11-05": ({"employee_number": "CS4711"}, "employee_number", "CS4711"),
+    "CS1001:2026_11_real:attendance:CS1001:2026-11-05": ({"filed_by": "CS4711"}, "filed_by", "CS4711"),
+    "CS1001:2026_11_real:attendance:CS1001:2026-11-06": (
+        {"object_key": "CS1001:2026-11-06"}, "object_key", "CS1001:2026-11-06",
+    ),
+    "CS1002:2026_11_real:attendance:CS1001:2026-11-05": (
+        {"employee_number": "CS1002"}, "object_key", "CS1001:2026-11-05, which is about somebody else",
+    ),
+    "CS1001:2026_11_real:metric:no_metric": (
+        {"object_kind": "metric", "object_key": "no_metric"}, "object_key", "no_metric",
+    ),
+    "CS1001:2026_11_real:gate:no_gate": ({"object_kind": "gate", "object_key": "no_gate"}, "object_key", "no_gate"),
+    "CS1001:2026_11_real:composite:all": ({"object_kind": "composite", "object_key": "all"}, "object_key", "all"),
+    "CS1001:2026_12:attendance:CS1001:2026-11-05": (
+        {"period_id": "2026_12"}, "period_id", "period 2026_12 is not applied",
+    ),
+    "CS1001:2026_11_real:rating:chat:7": (
+        {"object_kind": "rating", "object_key": "chat:7", "filed_on": "2026-11-27"}, "filed_on",
+        "the sheet was filed on 2026-11-27 and loaded on 2026-11-26",
+    ),
+}  # fmt: skip
+
+
+def test_what_cannot_be_filed_waits_with_its_words_and_the_reason(platform: Platform) -> None:
+    rows = {name: DAY | changes for name, (changes, _, _) in REFUSED.items()}
+    hand_in(platform, *rows.values())
+    for _ in range(2):
+        assert sorted(filing.file_sheets(platform).waiting) == sorted(REFUSED)
+        assert sorted(waiting(platform)) == sorted(
+            (f"filing of {name}", field, found) for name, (_, field, found) in REFUSED.items()
+        )
+        # Neither reading the sheet again nor a replay settles it.
+        ingest(platform, "again", "inbox", "dispute")
+        assert len(waiting(platform)) == len(REFUSED)
+        quarantine.replay(platform, "inbox", "dispute")
+    filing.file_sheets(platform)
+    records = query(platform, "select quarantine_id, locator, expected, remedy from ops.quarantine")
+    for number, locator, *words in records:
+        assert quarantine.payload(platform, number) == rows[locator.removeprefix("filing of ")] and all(words)
+        quarantine.dismiss(platform.warehouse, number, "ana", "handed in by mistake")
+    assert filing.file_sheets(platform) == filing.Filed([], [])
+    assert waiting(platform) == [] and query(platform, "select count(*) from payroll.dispute") == [(0,)]
+
+
+def test_a_row_is_filed_when_the_cause_is_gone_and_one_that_was_corrected_waits_no_more(platform: Platform) -> None:
+    hand_in(platform, DAY | {"object_key": "CS1001:2026-11-06"}, DAY | {"filed_by": "CS4711"})
+    assert len(filing.file_sheets(platform).waiting) == 2
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute("insert into wh_core.fct_attendance values ('CS1001:2026-11-06', 'CS1001')")
+    hand_in(platform, DAY, name="dispute-corrected.csv")
+    assert filing.file_sheets(platform).line() == "disputes: 2 filed from sheets, 0 wait in quarantine"
+    assert query(platform, "select locator, status from ops.quarantine order by locator") == [
+        (f"filing of CS1001:{PERIOD}:attendance:CS1001:2026-11-05", "superseded"),
+        (f"filing of CS1001:{PERIOD}:attendance:CS1001:2026-11-06", "replayed"),
+    ]
+
+
+def test_a_run_that_was_killed_files_the_rest_and_nothing_twice(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(platform, DAY, DAY | {"object_kind": "composite", "object_key": "composite"}, DAY | {"object_key": "none"})
+
+    class Killed(BaseException):
+        pass
+
+    def after_the_first(*arguments: Any) -> Any:
+        number = call(*arguments)
+        raise Killed(number)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("kefu.payroll.filing.call", after_the_first)
+        filing.file_sheets(platform)
+    assert query(platform, "select count(*) from payroll.dispute") == [(1,)]
+    found = filing.file_sheets(platform)
+    assert (len(found.numbers), len(found.waiting)) == (1, 1)
+    assert query(platform, "select count(*), count(distinct sheet_key) from payroll.dispute") == [(2, 2)]
+
+
+def test_in_time_is_what_was_written_in_the_window_and_loaded_by_the_next_working_day(platform: Platform) -> None:
+    in_time = DAY | {"filed_on": "2026-12-02"}
+    too_late = DAY | {"filed_on": "2026-12-03", "object_kind": "composite", "object_key": "composite"}
+    # The window ends with Wednesday 2 December; the sheets of that day are read at night.
+    set_clock(platform, "2026-12-03T03:00:00Z")
+    hand_in(platform, in_time, too_late)
+    found = filing.file_sheets(platform)
+    assert (len(found.numbers), len(found.waiting)) == (1, 1)
+    [(_, field, said)] = waiting(platform)
+    assert field == "filed_on"
+    assert said == (
+        f"the dispute window of period {PERIOD} ended on 2026-12-02 23:00 UTC; the sheet was filed on 2026-12-03 and"
+        " loaded on 2026-12-03 03:00 UTC"
+    )
+    # A day that was written back into the window does not help who brings it a working day later.
+    set_clock(platform, "2026-12-03T23:00:00Z")
+    hand_in(platform, in_time | {"object_kind": "metric", "object_key": "csat_rate"}, name="dispute-later.csv")
+    assert len(filing.file_sheets(platform).waiting) == 2
+
+
+def test_what_came_too_late_stays_so_after_the_lock_and_what_comes_then_leads_to_a_restatement(
+    platform: Platform,
+) -> None:
+    set_clock(platform, "2026-12-05T08:00:00Z")
+    hand_in(platform, DAY | {"object_kind": "metric", "object_key": "csat_rate"})
+    assert len(filing.file_sheets(platform).waiting) == 1
+    set_clock(platform, "2026-12-05T12:00:00Z")
+    step(platform, PERIOD, "approve", APPROVER)
+    step(platform, PERIOD, "lock", APPROVER)
+    set_clock(platform, "2026-12-06T08:00:00Z")
+    hand_in(platform, DAY | {"filed_on": "2026-12-06"}, name="dispute-locked.csv")
+    found = filing.file_sheets(platform)
+    assert (len(found.numbers), len(found.waiting)) == (1, 1)
+    assert query(platform, "select object_kind, is_locked from payroll.dispute") == [("row", True)]

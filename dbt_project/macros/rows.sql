@@ -153,3 +153,12 @@
     group by metrics.metric_id
     having not bool_or(measures.aggregation in ('distinct', 'histogram'))
 {%- endmacro %}
+
+{# The name of every person, once however often the team changed. #}
+{% macro agent_names() -%}
+    select
+        agent_key,
+        max(agent_name) as agent_name
+    from {{ ref('dim_agent') }}
+    group by agent_key
+{%- endmacro %}

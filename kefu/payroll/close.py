@@ -13,12 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from psycopg.rows import dict_row
-
 from kefu.explain.appraisal import scope_of
 from kefu.explain.write import write_reports
 from kefu.payroll import delivery
-from kefu.payroll.login import CloseRefused, Reader, call, fetch, reading
+from kefu.payroll.login import CloseRefused, Reader, call, fetch, reading, rows_on
 from kefu.pipeline import run
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.publish import config_hash
@@ -302,16 +300,13 @@ def export(platform: Platform, period_id: str, version: int | None = None, login
     """
     who = Reader(login, "kefu period export", "files for payroll")
     with reading(platform, who, "payroll.snapshot", period_id) as reader:
-        found = (
-            reader.cursor(row_factory=dict_row)
-            .execute(
-                "select c.version, c.chain_position, c.row_count, c.content_hash, c.manifest, c.manifest_hash,"
-                " e.erased_at, payroll.canonical_csv(c.period_id, c.version) as content from payroll.close as c"
-                " left join payroll.erasure as e on c.period_id = e.period_id and c.version = e.version"
-                " where c.period_id = %s and c.version = coalesce(%s, c.version) order by c.version desc limit 1",
-                [period_id, version],
-            )
-            .fetchall()
+        found = rows_on(
+            reader,
+            "select c.version, c.chain_position, c.row_count, c.content_hash, c.manifest, c.manifest_hash,"
+            " e.erased_at, payroll.canonical_csv(c.period_id, c.version) as content from payroll.close as c"
+            " left join payroll.erasure as e on c.period_id = e.period_id and c.version = e.version"
+            " where c.period_id = %s and c.version = coalesce(%s, c.version) order by c.version desc limit 1",
+            [period_id, version],
         )
     if not found:
         raise CloseRefused(f"period {period_id} is not closed. Remedy: run `kefu period status {period_id}`")
@@ -411,26 +406,23 @@ def rows_of(
         )
     )
     with reading(platform, who, "payroll.snapshot", period_id) as reader:
-        return reader.cursor(row_factory=dict_row).execute(asked[0].encode(), asked[1]).fetchall()
+        return rows_on(reader, *asked)
 
 
 def corrections(platform: Platform, who: Reader) -> list[dict[str, Any]]:
     """Returns the corrections of all restatements, the oldest first, with what has become of each."""
     with reading(platform, who, "payroll.adjustment") as reader:
-        return (
-            reader.cursor(row_factory=dict_row)
-            .execute(
-                "select a.adjustment_id, a.period_id || ' v' || a.version as version, a.agent_key, a.reason_code,"
-                " a.old_composite, a.new_composite, a.old_grade, a.new_grade, a.delta_fen,"
-                " case when p.adjustment_id is not null then 'in ' || p.to_period_id"
-                " when d.is_approved is false then 'refused' when a.delta_fen = 0 then 'no money'"
-                " when a.delta_fen > 0 or d.is_approved then 'waits for a period' else 'waits for HR' end as state"
-                " from payroll.adjustment as a"
-                " left join payroll.approved_adjustment as p on a.adjustment_id = p.adjustment_id"
-                " left join payroll.adjustment_decision as d on a.adjustment_id = d.adjustment_id"
-                " order by a.adjustment_id"
-            )
-            .fetchall()
+        return rows_on(
+            reader,
+            "select a.adjustment_id, a.period_id || ' v' || a.version as version, a.agent_key, a.reason_code,"
+            " a.old_composite, a.new_composite, a.old_grade, a.new_grade, a.delta_fen,"
+            " case when p.adjustment_id is not null then 'in ' || p.to_period_id"
+            " when d.is_approved is false then 'refused' when a.delta_fen = 0 then 'no money'"
+            " when a.delta_fen > 0 or d.is_approved then 'waits for a period' else 'waits for HR' end as state"
+            " from payroll.adjustment as a"
+            " left join payroll.approved_adjustment as p on a.adjustment_id = p.adjustment_id"
+            " left join payroll.adjustment_decision as d on a.adjustment_id = d.adjustment_id"
+            " order by a.adjustment_id",
         )
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from kefu.load.vault import Vault
 from kefu.payroll import disputes
-from kefu.payroll.login import CloseRefused, call
+from kefu.payroll.login import CloseRefused, call, rows_on
 from kefu.pipeline.context import Platform
 from kefu.warehouse import Role
 
@@ -62,7 +61,7 @@ def file_sheets(platform: Platform) -> Filed:
     """
     vault = Vault(platform.settings)
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        rows = connection.cursor(row_factory=dict_row).execute(_HANDED_IN.encode()).fetchall()
+        rows = rows_on(connection, _HANDED_IN)
         filed = _column(connection, "select sheet_key from payroll.dispute_status where sheet_key is not null")
         people = _column(connection, "select employee_number from wh_staging.stg_tabular__employee")
     with platform.warehouse.connect(Role.LOADER) as connection:

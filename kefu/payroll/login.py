@@ -109,4 +109,11 @@ def fetch(
 ) -> list[dict[str, Any]]:
     """Returns rows of the payroll schema as the auditor sees them, one entry per column."""
     with connect(platform, login) as connection:
-        return connection.cursor(row_factory=dict_row).execute(statement.encode(), arguments).fetchall()
+        return rows_on(connection, statement, arguments)
+
+
+def rows_on(
+    connection: psycopg.Connection, statement: str, arguments: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """Returns rows of a statement, one entry per column."""
+    return connection.cursor(row_factory=dict_row).execute(statement.encode(), arguments).fetchall()

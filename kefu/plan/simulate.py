@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 from psycopg import Connection
-from psycopg.rows import dict_row
 from scipy.stats import kendalltau, t
 
 from kefu.catalogue.defaults import Defaults
 from kefu.catalogue.files import in_force
 from kefu.catalogue.models import Metric, Period
 from kefu.catalogue.plans import Plan
-from kefu.payroll.login import Reader, fetch, reading
+from kefu.payroll.login import Reader, fetch, reading, rows_on
 from kefu.pipeline.context import Platform
 from kefu.plan.rescore import Fact, Measured, Outcome, Person, Rules, rescore
 from kefu.statistics.curves import Direction
@@ -242,10 +241,6 @@ def simulate(
     return done
 
 
-def _rows(connection: Connection, query: str, **given: Any) -> list[Row]:
-    return connection.cursor(row_factory=dict_row).execute(query.encode(), given).fetchall()
-
-
 def _simulate(platform: Platform, reader: Connection, plan: Plan, period: Row, instead_of: str | None) -> Simulation:
     first = period["period_start"].isoformat()
     metrics: dict[str, Metric] = platform.catalogue.metrics | in_force(reader, "metric", first)
@@ -257,7 +252,7 @@ def _simulate(platform: Platform, reader: Connection, plan: Plan, period: Row, i
         "period_id": period["period_id"], "mode": period["period_mode"], "start": period["period_start"],
         "end": period["period_end"],
     }  # fmt: skip
-    hired = _rows(reader, _PEOPLE, **given, zone=platform.catalogue.site.time_zone)
+    hired = rows_on(reader, _PEOPLE, given | {"zone": platform.catalogue.site.time_zone})
     known = {row["agent_key"]: row for row in hired}
     people, unmeasured = _people(reader, replaced, plan, given, known, metrics, defaults)
     old = Rules(replaced, replaced, period["period_start"], metrics, defaults)
@@ -294,17 +289,17 @@ def _people(
     """Returns everybody who was scored by the replaced plan, and the metrics without any stored value."""
     components: dict[str, dict[str, Row]] = {}
     others: dict[str, list[Row]] = {}
-    for row in _rows(reader, _COMPONENTS, **given):
+    for row in rows_on(reader, _COMPONENTS, given):
         if row["plan_id"] == replaced.plan_id:
             components.setdefault(row["agent_key"], {})[row["metric_id"]] = row
         else:
             others.setdefault(row["agent_key"], []).append(row)
-    earlier = {row["agent_key"]: row["mean_composite"] for row in _rows(reader, _EARLIER, **given)}
+    earlier = {row["agent_key"]: row["mean_composite"] for row in rows_on(reader, _EARLIER, given)}
     needed = {entry.metric_id for one in (replaced, plan) for entry in one.metrics}
     for one in (replaced, plan):
         if one.pay and one.pay.piece:
             needed |= {one.pay.piece.metric_id, one.pay.piece.quality_metric_id}
-    scores = [row for row in _rows(reader, _SCORES, **given) if row["agent_key"] in components]
+    scores = [row for row in rows_on(reader, _SCORES, given) if row["agent_key"] in components]
     teams = {
         row["agent_key"]: _weight_team(replaced, given["start"], components[row["agent_key"]], row["team_key"])
         for row in scores
@@ -317,7 +312,7 @@ def _people(
     stored = _stored(reader, sorted(needed), metrics, defaults, given, teams, rising)
     facts: dict[str, list[Fact]] = {}
     if _exists(reader, "wh_core.fct_verified_fact"):
-        for row in _rows(reader, _FACTS, **given):
+        for row in rows_on(reader, _FACTS, given):
             sign = {"bonus": 1, "malus": -1}.get(row["fact_kind"], 0)
             points = sign * (row["points"] or Decimal(0))
             fact = Fact(row["fact_kind"], row["business_date"], points, row["metric_id"])
@@ -421,7 +416,11 @@ def _stored(
     A `rising` count that nobody of the agent's team has is no work of theirs, as in a close.
     """
     found: dict[tuple[str, str], Measured] = {}
-    rows = [row for row in _rows(connection, _VALUES, **given, metric_ids=list(metric_ids)) if row["unit_key"] in teams]
+    rows = [
+        row
+        for row in rows_on(connection, _VALUES, given | {"metric_ids": list(metric_ids)})
+        if row["unit_key"] in teams
+    ]
     done = {(teams[row["unit_key"]], row["metric_id"]) for row in rows if row["n"]}
     for name in metric_ids:
         own = [row | {"raw": _raw(row, metrics[name])} for row in rows if row["metric_id"] == name]

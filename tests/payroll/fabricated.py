@@ -14,7 +14,8 @@ import psycopg
 import pytest
 import yaml
 
-from kefu.payroll import close
+from kefu.payroll import calculate, close, cut, step
+from kefu.payroll.close import CHECKER
 from kefu.pipeline.context import Platform, Scope
 from kefu.pipeline.ingest import prepare
 from kefu.settings import Settings
@@ -157,3 +158,42 @@ def set_clock(platform: Platform, instant: str | None) -> None:
         "create or replace function payroll.clock() returns timestamptz language sql volatile"
         f" set search_path = pg_catalog, pg_temp as $$ select {expression} $$",
     )
+
+
+DISPUTED_PERIOD = "2026_11_real"
+DISPUTING = [Agent("CS1001", Decimal("84.96"), "B", 120_000), Agent("CS1002", Decimal("91.20"), "A", 150_050)]
+# The review is CS3001's of CS1001.
+_DISPUTABLE = [
+    "create schema if not exists wh_core",
+    "create table wh_core.fct_qa_review as select 'sheets:R1'::text as review_key, 'CS1001'::text as agent_key,"
+    " 'CS3001'::text as reviewer_key",
+    "create table wh_core.fct_rating as select 'chat:7'::text as rating_key, 'CS1001'::text as agent_key",
+    "create table wh_core.fct_attendance as select 'CS1001:2026-11-05'::text as attendance_key,"
+    " 'CS1001'::text as agent_key",
+]
+
+
+def open_to_disputes(
+    settings: Settings, database: str, folder: Path, by_owner: Sequence[str] = (), by_transformer: Sequence[str] = ()
+) -> Platform:
+    """A real period whose dispute window runs from Wednesday 25 November to the end of 2 December."""
+    platform = installation(
+        settings, database, folder,
+        [{"period_id": DISPUTED_PERIOD, "mode": "real", "end": "2026-11-16", "plan_ids": ["balanced_im"]}],
+    )  # fmt: skip
+    approval = (
+        "insert into cfg.plan_approval select object_id, version, content_hash, 'kefu_plan_approver',"
+        " '2026-10-30T08:00:00Z' from cfg.object_version where kind = 'plan' and object_id = 'balanced_im'"
+    )
+    for statement in (approval, *by_owner):
+        query(platform, statement)
+    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        for statement in (*_DISPUTABLE, *by_transformer):
+            connection.execute(statement.encode())
+    set_clock(platform, "2026-11-25T08:00:00Z")
+    with pytest.MonkeyPatch.context() as patch, calculating(patch, Calculation(DISPUTING)):
+        cut(platform, DISPUTED_PERIOD)
+        calculate(platform, DISPUTED_PERIOD)
+        step(platform, DISPUTED_PERIOD, "review", CHECKER)
+        step(platform, DISPUTED_PERIOD, "publish", CHECKER)
+    return platform

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,45 +10,17 @@ from kefu.payroll import CloseRefused, calculate, cut, disputes, export, status,
 from kefu.payroll.close import APPROVER, CHECKER, MAKER
 from kefu.pipeline.context import Platform
 from kefu.settings import Settings
-from kefu.warehouse import Role
 from tests.conftest import Copy
-from tests.payroll.fabricated import Agent, Calculation, calculating, installation, query, set_clock
+from tests.payroll.fabricated import DISPUTED_PERIOD as PERIOD
+from tests.payroll.fabricated import DISPUTING as AGENTS
+from tests.payroll.fabricated import Calculation, calculating, open_to_disputes, query, set_clock
 
-PERIOD = "2026_11_real"
-AGENTS = [Agent("CS1001", Decimal("84.96"), "B", 120_000), Agent("CS1002", Decimal("91.20"), "A", 150_050)]
-# The review is CS3001's of CS1001.
-ROWS = [
-    "create schema if not exists wh_core",
-    "create table wh_core.fct_qa_review as select 'sheets:R1'::text as review_key, 'CS1001'::text as agent_key,"
-    " 'CS3001'::text as reviewer_key",
-    "create table wh_core.fct_rating as select 'chat:7'::text as rating_key, 'CS1001'::text as agent_key",
-    "create table wh_core.fct_attendance as select 'CS1001:2026-11-05'::text as attendance_key,"
-    " 'CS1001'::text as agent_key",
-]
 LOGIN = {"reviewer": CHECKER, "judge": APPROVER}
 
 
 @pytest.fixture(scope="module")
 def published(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """A real period whose dispute window runs from Wednesday 25 November to the end of 2 December."""
-    platform = installation(
-        settings, "t_disputes", tmp_path_factory.mktemp("disputes"),
-        [{"period_id": PERIOD, "mode": "real", "end": "2026-11-16", "plan_ids": ["balanced_im"]}],
-    )  # fmt: skip
-    query(
-        platform,
-        "insert into cfg.plan_approval select object_id, version, content_hash, 'kefu_plan_approver',"
-        " '2026-10-30T08:00:00Z' from cfg.object_version where kind = 'plan' and object_id = 'balanced_im'",
-    )
-    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        for statement in ROWS:
-            connection.execute(statement.encode())
-    set_clock(platform, "2026-11-25T08:00:00Z")
-    with pytest.MonkeyPatch.context() as patch, calculating(patch, Calculation(AGENTS)):
-        cut(platform, PERIOD)
-        calculate(platform, PERIOD)
-        step(platform, PERIOD, "review", CHECKER)
-        step(platform, PERIOD, "publish", CHECKER)
+    platform = open_to_disputes(settings, "t_disputes", tmp_path_factory.mktemp("disputes"))
     disputes.person(platform, APPROVER, "CS9001", CHECKER)
     return platform
 

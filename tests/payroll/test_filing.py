@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 
-from kefu.payroll import CloseRefused, calculate, cut, disputes, filing, step
+from kefu.payroll import CloseRefused, disputes, filing, step
 from kefu.payroll.close import APPROVER, CHECKER
 from kefu.payroll.login import call
 from kefu.pipeline import quarantine
@@ -20,18 +19,18 @@ from kefu.settings import Settings
 from kefu.warehouse import Role
 from tests.conftest import Copy
 from tests.e2e.support import inbox_of
-from tests.payroll.fabricated import Agent, Calculation, calculating, installation, query, set_clock
+from tests.payroll.fabricated import DISPUTED_PERIOD as PERIOD
+from tests.payroll.fabricated import DISPUTING as AGENTS
+from tests.payroll.fabricated import Calculation, calculating, open_to_disputes, query, set_clock
 
-PERIOD = "2026_11_real"
-AGENTS = [Agent("CS1001", Decimal("84.96"), "B", 120_000), Agent("CS1002", Decimal("91.20"), "A", 150_050)]
-FACTS = [
-    "create schema if not exists wh_core",
+BY_OWNER = [
+    # Loads are as old as the close believes.
+    "alter table ops.load alter completed_at set default payroll.clock()",
+    "grant usage on schema payroll to kefu_loader",
+    "grant execute on function payroll.clock to kefu_loader",
+]
+BY_TRANSFORMER = [
     "create schema if not exists wh_staging",
-    "create table wh_core.fct_qa_review as select 'sheets:R1'::text as review_key, 'CS1001'::text as agent_key,"
-    " 'CS3001'::text as reviewer_key",
-    "create table wh_core.fct_rating as select 'chat:7'::text as rating_key, 'CS1001'::text as agent_key",
-    "create table wh_core.fct_attendance as select 'CS1001:2026-11-05'::text as attendance_key,"
-    " 'CS1001'::text as agent_key",
     "create table wh_staging.stg_tabular__employee as select unnest('{CS1001,CS1002,CS3001,CS9001,CS9009}'::text[])"
     " as employee_number",
     "create view wh_staging.stg_tabular__dispute as select distinct on (_key) *, _source_id as source_id"
@@ -45,30 +44,7 @@ DAY = {
 
 @pytest.fixture(scope="module")
 def published(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """A real period whose dispute window runs from Wednesday 25 November to the end of 2 December."""
-    platform = installation(
-        settings, "t_filing", tmp_path_factory.mktemp("filing"),
-        [{"period_id": PERIOD, "mode": "real", "end": "2026-11-16", "plan_ids": ["balanced_im"]}],
-    )  # fmt: skip
-    query(
-        platform,
-        "insert into cfg.plan_approval select object_id, version, content_hash, 'kefu_plan_approver',"
-        " '2026-10-30T08:00:00Z' from cfg.object_version where kind = 'plan' and object_id = 'balanced_im'",
-    )
-    # Loads are as old as the close believes.
-    query(platform, "alter table ops.load alter completed_at set default payroll.clock()")
-    query(
-        platform, "grant usage on schema payroll to kefu_loader; grant execute on function payroll.clock to kefu_loader"
-    )
-    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        for statement in FACTS:
-            connection.execute(statement.encode())
-    set_clock(platform, "2026-11-25T08:00:00Z")
-    with pytest.MonkeyPatch.context() as patch, calculating(patch, Calculation(AGENTS)):
-        cut(platform, PERIOD)
-        calculate(platform, PERIOD)
-        step(platform, PERIOD, "review", CHECKER)
-        step(platform, PERIOD, "publish", CHECKER)
+    platform = open_to_disputes(settings, "t_filing", tmp_path_factory.mktemp("filing"), BY_OWNER, BY_TRANSFORMER)
     set_clock(platform, "2026-11-26T20:00:00Z")
     return platform
 

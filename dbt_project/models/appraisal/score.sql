@@ -12,11 +12,7 @@ agents as (
 
 employees as (
 
-    select
-        agent_key,
-        max(agent_name) as agent_name
-    from {{ ref('dim_agent') }}
-    group by agent_key
+    {{ agent_names() }}
 
 ),
 

@@ -85,13 +85,16 @@ select
     served.served_at,
     bought.paid_at,
     extract(epoch from bought.paid_at - served.served_at)::bigint as paid_after_seconds,
-    served.served_at + make_interval(secs => parameters.retention_days * 86400) as observed_at,
-    served.served_at + make_interval(secs => parameters.retention_days * 86400) <= '{{ var("as_of") }}'::timestamptz
-        as is_observed,
+    watched.observed_at,
+    watched.observed_at <= '{{ var("as_of") }}'::timestamptz as is_observed,
     served.business_date
 from served
 inner join parameters
     on served.business_date between parameters.valid_from and parameters.valid_to
+cross join
+    lateral (
+        values (served.served_at + make_interval(secs => parameters.retention_days * 86400))
+    ) as watched (observed_at)
 left join bought
     on
         served.unit_key = bought.unit_key

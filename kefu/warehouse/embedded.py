@@ -37,9 +37,14 @@ def data_folder(settings: Settings) -> Path:
 
 
 def is_running(settings: Settings) -> bool:
-    """Returns whether the embedded server of these settings runs."""
-    folder = data_folder(settings)
-    return (folder / "postmaster.pid").exists() and _pg_ctl(settings, "status", check=False) == 0
+    """Returns whether the embedded server of these settings runs: the process that its lock file names lives."""
+    try:
+        os.kill(int((data_folder(settings) / "postmaster.pid").read_text("utf-8").partition("\n")[0]), 0)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # it lives and is another user's
+        return True
+    return True
 
 
 def start(settings: Settings) -> None:
@@ -56,12 +61,14 @@ def start(settings: Settings) -> None:
     log = folder.parent / "postgres.log"
     log.touch()
     _hand_over(log)
-    if _pg_ctl(settings, "-w", "-t", "60", "-l", str(log), "start", check=False) != 0:
+    try:
+        _pg_ctl(settings, "-w", "-t", "60", "-l", str(log), "start")
+    except RuntimeError as error:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
         raise RuntimeError(
             f"the embedded PostgreSQL did not start on port {settings.kefu_postgres_port}. Remedy: free the port or "
-            f"change KEFU_POSTGRES_PORT in .env. Its log ends with:\n{tail}"
-        )
+            f"change KEFU_POSTGRES_PORT in .env. {error}\nIts log ends with:\n{tail}"
+        ) from error
 
 
 def stop(settings: Settings) -> None:
@@ -101,12 +108,12 @@ def _create(settings: Settings, folder: Path) -> None:
         file.write(_CONFIGURATION)
 
 
-def _pg_ctl(settings: Settings, *arguments: str, check: bool = True) -> int:
+def _pg_ctl(settings: Settings, *arguments: str) -> None:
     options = ["-o", f"-p {settings.kefu_postgres_port}"] if "start" in arguments else []
-    return _run("pg_ctl", "-D", str(data_folder(settings)), *options, *arguments, check=check)
+    _run("pg_ctl", "-D", str(data_folder(settings)), *options, *arguments)
 
 
-def _run(program: str, *arguments: str, check: bool = True) -> int:
+def _run(program: str, *arguments: str) -> None:
     # PostgreSQL refuses to run as root, so root hands the work to a system user of its own.
     user = SYSTEM_USER if os.geteuid() == 0 else None
     # Output goes to a file: with a pipe, pg_ctl would wait for the server that inherits it.
@@ -114,10 +121,9 @@ def _run(program: str, *arguments: str, check: bool = True) -> int:
         result = subprocess.run(
             [str(binary(program)), *arguments], stdout=output, stderr=output, user=user, group=user, cwd="/"
         )
-        if check and result.returncode != 0:
+        if result.returncode != 0:
             output.seek(0)
             raise RuntimeError(f"{program} failed with {result.returncode}:\n{output.read().decode(errors='replace')}")
-    return result.returncode
 
 
 def _ensure_system_user() -> None:

@@ -16,6 +16,9 @@
    marks     other kinds of dirty keys that a changed row makes: kind and expression; `days` are their first and last day
    through   by date: the days of all rows of dirty conversations in this model are dirty too
    covers    what it reads as a whole although it changes: the rows this touches are built again for another reason
+   clock     a kind of dirty keys of its own that int_dirty finds when only the clock has moved; who reads this model takes
+             them for dirty too
+   stamp     a column that says when a row was made; another stamp alone is no change
    may_lack_key  by conversation: rows of no conversation are built every time
    period_date   by conversation: rows of the period tell on each other, so a change builds all of them; their date
    period_marks  by range: kinds of marks that change the rows of the period
@@ -188,10 +191,12 @@
     ) }}
 {% endmacro %}
 
-{# Which rows of this model are replaced. #}
+{# Which rows of this model may be replaced; those of no conversation are another condition, or no index would be used. #}
 {% macro dirty_rows(rule) %}
     {% if rule.by == 'conversation' %}
-        {{ return(rows_of_conversations(rule)) }}
+        {{ return(
+            '(' ~ rule.key | join(', ') ~ ') in (select ' ~ named_by(rule) | join(', ') ~ ' from dirty_conversation)'
+        ) }}
     {% elif rule.by == 'customer' %}
         {{ return(rule.customer ~ ' in (select customer_key from dirty_customer)') }}
     {% elif rule.by == 'date' %}
@@ -201,13 +206,8 @@
     {% endif %}
 {% endmacro %}
 
-{% macro rows_of_conversations(rule) %}
-    {% set condition = '(' ~ rule.key | join(', ') ~ ') in (select ' ~ named_by(rule) | join(', ')
-        ~ ' from dirty_conversation)' %}
-    {% if rule.get('may_lack_key') %}
-        {% set condition = '(' ~ condition ~ ' or ' ~ rule.key[-1] ~ ' is null)' %}
-    {% endif %}
-    {{ return(condition) }}
+{% macro keyless_rows(rule) %}
+    {{ return(rule.key[-1] ~ ' is null' if rule.get('may_lack_key') else 'false') }}
 {% endmacro %}
 
 {# The columns that name a dirty conversation as the key of a model does. #}
@@ -232,6 +232,29 @@
     ({{ alias }}._source_id, {{ alias }}._key) in (select source_id, record_key from dirty_record)
 {%- endmacro %}
 
+{# The kinds of keys, by conversation or by customer, that are dirty for a model: also those that a later clock makes dirty
+   for it or for a model it reads. #}
+{% macro dirty_kinds(by, node) %}
+    {% if '__dirty_kinds' not in node %}
+        {% set found = {'conversation': ['conversation'], 'customer': ['customer']} %}
+        {% set rule = (node.config.meta or {}).get('moves', {}) %}
+        {% if rule.get('clock') %}
+            {% do found[rule.by].append(rule.clock) %}
+        {% endif %}
+        {% if rule.by in found %}
+            {% for key in node.depends_on.nodes if key in graph.nodes %}
+                {% for kind in found %}
+                    {% for entity in dirty_kinds(kind, graph.nodes[key]) if entity not in found[kind] %}
+                        {% do found[kind].append(entity) %}
+                    {% endfor %}
+                {% endfor %}
+            {% endfor %}
+        {% endif %}
+        {% do node.update({'__dirty_kinds': found}) %}
+    {% endif %}
+    {{ return(node['__dirty_kinds'][by]) }}
+{% endmacro %}
+
 {# What this model reads of int_dirty, as of now: another model may add to it while this one is built. #}
 {% macro snapshot(rule) %}
     {%- if rule.by == 'version' %}
@@ -255,7 +278,8 @@
         from (
             select dirty_key
             from {{ dirty_table() }}
-            where entity = 'conversation'
+            where entity in ('{{ dirty_kinds("conversation", model) | join("', '") }}')
+            group by dirty_key
             {%- if rule.get('period_date') %}
             union
             select {{ rule.key[0] }}
@@ -271,7 +295,7 @@
         create temporary table dirty_customer on commit drop as
         select dirty_key as customer_key
         from {{ dirty_table() }}
-        where entity = 'customer'
+        where entity in ('{{ dirty_kinds("customer", model) | join("', '") }}')
         union
         select customer_key
         from wh_intermediate.int_customer_contact
@@ -366,6 +390,7 @@
     {% call statement('prepare') %}
         {{ more_memory() }}
         {{ snapshot(rule) }}
+        {{ by_index() }}
         create temporary table {{ fresh }} on commit drop as (
             {% if rule.by == 'version' %}
             {{ sql }}
@@ -373,41 +398,71 @@
             select * from (
                 {{ sql }}
             ) as anew
-            where {{ dirty_rows(rule) }}
+            where {{ dirty_rows(rule) }} or {{ keyless_rows(rule) }}
             {% endif %}
         );
         {% if rule.by == 'version' %}
+        {{ replaced_rows(rule) }}
         create temporary table {{ changed }} on commit drop as
         select {{ 'old.' ~ rule.key | join(', old.') }}
         from {{ target }} as old
-        where {{ is_replaced(rule, 'old') }}
+        inner join replaced using ({{ rule.rows | join(', ') }})
         union
         select {{ rule.key | join(', ') }}
         from {{ fresh }};
         delete from {{ target }} as old
-        where {{ is_replaced(rule, 'old') }};
+        using replaced
+        where ({{ 'old.' ~ rule.rows | join(', old.') }}) = ({{ 'replaced.' ~ rule.rows | join(', replaced.') }});
         {% else %}
-        {{ differences(changed, '(select * from ' ~ target ~ ' where ' ~ dirty_rows(rule) ~ ')', fresh) }}
+        {%- set standing %}
+            (
+                select * from {{ target }} where {{ dirty_rows(rule) }}
+                union all
+                select * from {{ target }} where {{ keyless_rows(rule) }}
+            )
+        {%- endset %}
+        {{ differences(changed, standing, fresh, rule.get('stamp')) }}
         delete from {{ target }}
-        where {{ dirty_rows(rule) }};
+        where {{ dirty_rows(rule) }} and {{ is_changed(rule, changed) }};
+        delete from {{ target }}
+        where {{ keyless_rows(rule) }};
         {% endif %}
     {% endcall %}
     {% call statement('main') %}
-        insert into {{ target }} select * from {{ fresh }}
+        insert into {{ target }}
+        select * from {{ fresh }}
+        {%- if rule.by != 'version' %}
+        where {{ is_changed(rule, changed) }} or {{ keyless_rows(rule) }}
+        {%- endif %}
     {% endcall %}
     {% call statement('remember') %}
         {{ remember_all(rule, changed, is_patched=true) }}
     {% endcall %}
 {% endmacro %}
 
+{# Few of many rows are needed, and they are found by their keys: reading a table to its end would grow with history. #}
+{% macro by_index() %}set local enable_mergejoin = off; set local seq_page_cost = 4;{% endmacro %}
+
+{# Rows that come out as they were are not written again: a row is told by its key, else by the key that is dirty. #}
+{% macro is_changed(rule, changed) -%}
+    {%- set keys = config.get('indexes', []) | selectattr('unique', 'defined') | map(attribute='columns') | list -%}
+    {%- set names = {'customer': [rule.get('customer')], 'date': ['business_date'], 'range': ['period_kind', 'period_start']} -%}
+    {%- set columns = (keys or [names.get(rule.by, rule.get('key'))])[0] | join(', ') -%}
+    ({{ columns }}) in (select {{ columns }} from {{ changed }})
+{%- endmacro %}
+
 {# The rows of the records of a log that have new versions, by what any version of them says they are. #}
-{% macro is_replaced(rule, alias) -%}
-    {%- set log = source(*model.sources[0]) -%}
-    ({{ alias }}.{{ rule.rows | join(', ' ~ alias ~ '.') }}) in (
-        select {% for column in rule.rows %}r.{{ '_' if column == 'source_id' }}{{ column }}{{ ', ' if not loop.last }}{% endfor %}
-        from {{ log }} as r
-        where {{ is_dirty_record('r') }}
-    )
+{% macro replaced_rows(rule) -%}
+        create temporary table replaced on commit drop as
+        select
+        {%- for column in rule.rows %}
+            r.{{ '_' if column == 'source_id' }}{{ column }} as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+        from {{ source(*model.sources[0]) }} as r
+        inner join dirty_record
+            on r._source_id = dirty_record.source_id and r._key = dirty_record.record_key
+        group by {{ range(1, rule.rows | length + 1) | join(', ') }};
+        {{ found_by('replaced', [rule.rows | join(', ')]) }}
 {%- endmacro %}
 
 {# Whether a patched model reads all of another one and nothing else tells it that this has changed. #}
@@ -423,11 +478,12 @@
 {% endmacro %}
 
 {# The rows that one relation has and the other has not. #}
-{% macro differences(changed, before, after) -%}
+{% macro differences(changed, before, after, stamp=none) -%}
+        {%- set columns = model.columns | reject('equalto', stamp) | join(', ') if stamp else '*' %}
         create temporary table {{ changed }} on commit drop as (
-            (select * from {{ before }} as b except all select * from {{ after }} as a)
+            (select {{ columns }} from {{ before }} as b except all select {{ columns }} from {{ after }} as a)
             union all
-            (select * from {{ after }} as a except all select * from {{ before }} as b)
+            (select {{ columns }} from {{ after }} as a except all select {{ columns }} from {{ before }} as b)
         );
 {%- endmacro %}
 

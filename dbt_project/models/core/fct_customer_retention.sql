@@ -1,5 +1,8 @@
-{{ config(indexes=[{'columns': ['unit_key', 'customer_key', 'served_month'], 'unique': true}]) }}
-{{ moves('customer', customer='customer_key', dates=['business_date']) }}
+{{ config(indexes=[
+    {'columns': ['unit_key', 'customer_key', 'served_month'], 'unique': true},
+    {'columns': ['observed_at']}
+]) }}
+{{ moves('customer', customer='customer_key', dates=['business_date'], clock='observed') }}
 
 with segments as (
 

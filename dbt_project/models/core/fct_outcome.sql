@@ -1,5 +1,5 @@
 {{ config(indexes=[{'columns': ['conversation_key'], 'unique': true}]) }}
-{{ moves('conversation', key=['conversation_key'], dates=['business_date']) }}
+{{ moves('conversation', key=['conversation_key'], dates=['business_date'], clock='matured') }}
 
 with credits as (
 

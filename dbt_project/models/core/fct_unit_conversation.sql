@@ -23,16 +23,31 @@ parameters as (
 
 ),
 
+-- Read by conversation before the days are compared: PostgreSQL expects few turns of a range of days and reads them all.
+turns as materialized (
+
+    select
+        agent_key,
+        team_key,
+        conversation_key,
+        response_seconds,
+        business_date
+    from {{ ref('fct_turn') }}
+    where
+        response_seconds > (select min(parameters.slow_turn_seconds) from parameters) and is_goodbye is not true
+
+),
+
 slow_turns as (
 
     select
         turns.agent_key,
         turns.team_key,
         turns.conversation_key
-    from {{ ref('fct_turn') }} as turns
+    from turns
     inner join parameters
         on turns.business_date between parameters.valid_from and parameters.valid_to
-    where turns.response_seconds > parameters.slow_turn_seconds and turns.is_goodbye is not true
+    where turns.response_seconds > parameters.slow_turn_seconds
 
 ),
 

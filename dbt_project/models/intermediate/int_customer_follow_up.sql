@@ -1,4 +1,8 @@
-{{ config(indexes=[{'columns': ['conversation_key'], 'unique': true}]) }}
+{{ config(indexes=[
+    {'columns': ['conversation_key'], 'unique': true},
+    {'columns': ['repeat_due_at']},
+    {'columns': ['bot_due_at']}
+]) }}
 {{ moves('customer', key=['conversation_key'], customer='customer_key') }}
 
 with contacts as (

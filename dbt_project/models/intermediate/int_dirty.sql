@@ -140,16 +140,26 @@
         conversation_key,
         'clock' as reason
     from {{ follow_ups }}
-    where
-        (repeat_due_at > '{{ var("base_as_of") }}' and repeat_due_at <= '{{ var("as_of") }}')
-        or (bot_due_at > '{{ var("base_as_of") }}' and bot_due_at <= '{{ var("as_of") }}')
+    where bot_due_at > '{{ var("base_as_of") }}' and bot_due_at <= '{{ var("as_of") }}'
     {% endif %}
 
     )
 
     {% if var('base_as_of') != var('as_of') %}
     select
-        'customer' as entity,
+        'matured' as entity,
+        conversation_key as dirty_key,
+        '-infinity'::date as business_date,
+        null::date as until_date,
+        'clock' as reason,
+        {{ var('base_cut') }}::bigint as base_cut
+    from {{ follow_ups }}
+    where repeat_due_at > '{{ var("base_as_of") }}' and repeat_due_at <= '{{ var("as_of") }}'
+
+    union all
+
+    select
+        'observed' as entity,
         customer_key as dirty_key,
         '-infinity'::date as business_date,
         null::date as until_date,

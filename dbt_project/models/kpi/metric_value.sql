@@ -1,6 +1,6 @@
 {{ moves('range', counts={
     'metric_day': 'business_date', 'measure_histogram': 'business_date', 'measure_distinct': 'period_start'
-}, also={'exempt_day': 'business_date'}, covers=['int_agent_team'], period_marks=['team']) }}
+}, also={'exempt_day': 'business_date'}, covers=['int_agent_team'], period_marks=['team'], stamp='as_of') }}
 {% set counted_on = "coalesce(days.matured_on, days.business_date)" %}
 {% set longer_ranges = ranges_of('days.business_date', false, counted_on) %}
 {% set is_day = "versions.estimated_by = 'days' and not days.is_exempt" %}

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {{ current_rows(source('raw_tabular', 'survey_response'), [
     'response_id',
     'instrument',

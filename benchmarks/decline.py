@@ -1,26 +1,26 @@
-"""How well lasting declines are found in half a year of 200 people, beside the table of reliability.md 7.3.
+"""How well lasting declines are found, beside the table of reliability.md 7.3.
 
-    python benchmarks/decline.py [--agents 200] [--months 6] [--seeds 21 22 23 24 25] [--sigmas 1.0 1.5 2.0]
+    python benchmarks/decline.py [--agents 200] [--months 6] [--seeds 21 22 23 24 25]
 
-No database: people, teams and worked days are those of the simulated company, and each worked day has a number of
-contacts and a sum of logarithms drawn with the spreads of kefu/simulation/operation.yml: talk time of calls and reply
-time in chats. 15 % of the people become worse for the last 40 days, 15 % have one bad day of 4 standard deviations, and
-the others stay as they are. The production code is asked twice: the detector alone, for which the baseline is known
-and days scatter alike, as in the table, and the whole chain, which estimates the baseline from the days before and
-takes weekdays and the team's common cause out. The practical size is left out, as in the table. Keeps what it counted
-in the data folder for `benchmarks/detection.py`, and prints it.
+No database. The production code is asked about every case of `benchmarks/detection.py` in two ways. `normal` asks the
+detector alone about standard normal days after a full window, as the specification simulated. `chain` asks the whole
+of it, which estimates the baseline from the days before and takes weekdays, the team's common cause and the likeness of
+days out: people, teams and worked days are those of the simulated company, and each worked day has a number of contacts
+and a sum of logarithms with the spreads of kefu/simulation/operation.yml: talk time of calls and reply time in chats.
+15 % of the people get worse 40 days before the end, and the others stay as they are. The practical size is left out, as
+in the table. Keeps what it counted in the data folder for `benchmarks/detection.py`, and prints it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
-from detection import SCORING, digest
+from detection import BAD_DAYS, SCORING, STATED, Stated, digest
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -32,33 +32,54 @@ from kefu.simulation.scenario import Scenario
 from kefu.statistics import decline
 
 Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 # Who takes contacts, on which dates each works, everybody's team on each date, and the teams.
 Company = tuple[list[str], Flags, NDArray[np.int64], tuple[str, ...]]
-# Calendar days in which nearly everybody works 22.
-DECLINE_DAYS, DIP_SIGMAS = 40, 4.0
+# People, and by how many standard deviations they get worse.
+Setting = tuple[str, float]
+# Series and those with an alarm, by case.
+Counted = dict[str, Counter[Stated]]
+SERIES = 20_000
+# Calendar days in which nearly everybody works 22, the most that a case of the chain asks for.
+CHANGE_DAYS, SCORED_DAYS = 40, 22
+AFFECTED = 0.15
 ROUNDS = 3
-WITHIN = (5, 10, 15, 22)
 # Spread of a person's days and of single contacts, both of the logarithm.
 METRICS = {
     "talk time": (OPERATION.people.handling_day_spread, OPERATION.voice.talk.spread),
     "reply time": (OPERATION.people.response_day_spread, OPERATION.chat.agent_gap.spread),
 }
+# Correlation of a day with the day before where days are alike.
+PHI = 0.3
 
 
-@dataclass
-class Tally:
-    """Series, and how many of them had a watch and a confirmation within so many scored days of the change."""
+def noise(rng: np.random.Generator, shape: tuple[int, ...], people: str) -> Floats:
+    """Returns standard normal days, series x days."""
+    drawn = rng.standard_normal(shape)
+    if people.startswith("alike"):
+        for day in range(1, shape[1]):
+            drawn[:, day] = PHI * drawn[:, day - 1] + np.sqrt(1 - PHI**2) * drawn[:, day]
+    return drawn
 
-    series: int = 0
-    watch: list[int] = field(default_factory=lambda: [0] * len(WITHIN))
-    sure: list[int] = field(default_factory=lambda: [0] * len(WITHIN))
 
-    def add(self, watch: Flags, sure: Flags) -> None:
-        """Counts one series by its scored days from the change on."""
-        self.series += 1
-        for place, days in enumerate(WITHIN):
-            self.watch[place] += bool(watch[:days].any())
-            self.sure[place] += bool(sure[:days].any())
+def add(counted: Counted, cases: list[Stated], watch: Flags, sure: Flags) -> None:
+    """Counts series, of which the first column is the first day of the change."""
+    for case in cases:
+        alarms = watch if case.alarm == "watch" else sure
+        counted["series"][case] += len(alarms)
+        counted["hits"][case] += int(alarms[:, : case.days].any(axis=1).sum())
+
+
+def normal(setting: Setting, cases: list[Stated], rules: Decline, seed: int, counted: Counted) -> None:
+    """Asks the detector alone; of days that are alike it knows how much or, uncorrected, nothing."""
+    people, worse = setting
+    detector, _ = decline.of_days(rules)
+    before = detector.window - 1
+    series = noise(np.random.default_rng(seed), (SERIES, before + max(case.days for case in cases)), people)
+    series[:, before:][:, : BAD_DAYS[people]] -= worse
+    phi_star = decline.phi_star_of(np.array(PHI), rules.phi_cap) if people == "alike" else 1.0
+    watch = decline.watched(series, decline.smoothed(series, detector), detector, phi_star)
+    add(counted, cases, watch[:, before:], decline.confirmed(watch, detector)[:, before:])
 
 
 def worked(scenario: Scenario) -> Company:
@@ -83,80 +104,52 @@ def worked(scenario: Scenario) -> Company:
 
 
 def chain(
-    scenario: Scenario,
-    metric: str,
-    worse: NDArray[np.float64],
-    rules: Decline,
-    company: Company,
-    rng: np.random.Generator,
-) -> decline.Side:
-    """Returns what is said of days that are worse by so many standard deviations, from the baseline to the alarm."""
+    scenario: Scenario, company: Company, setting: Setting, rules: Decline, counted: Counted, number: int
+) -> None:
+    """Asks the whole chain about one company `ROUNDS` times, each time with others who are affected."""
     agents, works, team, teams = company
-    day_spread, contact_spread = METRICS[metric]
-    cases = np.where(works, rng.poisson(scenario.contacts_per_agent_day, works.shape), 0)
-    one = np.sqrt(day_spread**2 + contact_spread**2 / scenario.contacts_per_agent_day)
-    level = 5 + 0.15 * rng.standard_normal((len(agents), 1)) + worse * one
-    level = level + day_spread * rng.standard_normal(works.shape)
-    total = cases * level + np.sqrt(cases) * contact_spread * rng.standard_normal(works.shape)
+    people, worse = setting
     detector, base = decline.of_days(rules)
-    observed = decline.Observed(
-        total=total, weight=cases.astype(float), cases=cases.astype(float), least_cases=rules.least_cases.seconds,
-        scale=1.0, team=team, team_names=teams, sign=-1, is_band=False, is_share=False, has_weekdays=True,
-        seed=f"{metric}|{scenario.seed}",
-    )  # fmt: skip
-    return decline.judge(observed, decline.Delta("absolute", 0.0), rules, detector, base).down
-
-
-def detector_alone(
-    scenario: Scenario,
-    metric: str,
-    worse: NDArray[np.float64],
-    rules: Decline,
-    company: Company,
-    rng: np.random.Generator,
-) -> decline.Side:
-    """Returns what the detector says on the same days when the baseline is known and days scatter alike."""
-    works = company[1]
-    detector, _ = decline.of_days(rules)
     packing = decline.Packing.of(works)
-    residual = packing.pack(rng.standard_normal(works.shape) - worse)
-    e = decline.smoothed(residual, detector)
-    watch = decline.watched(residual, e, detector)
-    width = works.shape[1]
-    flags = (np.nan_to_num(packing.unpack(one, width)) > 0 for one in (watch, decline.confirmed(watch, detector)))
-    return decline.Side(packing.unpack(e, width), *flags)
+    first = len(scenario.dates) - CHANGE_DAYS
+    # The change begins with the first day worked from then on.
+    since = np.cumsum(works & (np.arange(works.shape[1]) >= first), axis=1)
+    for round_, (metric, (day_spread, contact_spread)) in product(range(ROUNDS), METRICS.items()):
+        rng = np.random.default_rng([scenario.seed, number, round_, list(METRICS).index(metric)])
+        affected = np.zeros(len(agents), bool)
+        affected[rng.permutation(len(agents))[: int(AFFECTED * len(agents))]] = BAD_DAYS[people] > 0
+        bad = affected[:, None] & (since >= 1) & (since <= BAD_DAYS[people])
+        cases = np.where(works, rng.poisson(scenario.contacts_per_agent_day, works.shape), 0)
+        one, own = (
+            np.sqrt(day_spread**2 + contact_spread**2 / np.maximum(contacts, 1))
+            for contacts in (scenario.contacts_per_agent_day, cases)
+        )
+        drawn = np.nan_to_num(packing.unpack(noise(rng, packing.column.shape, people), works.shape[1]))
+        level = 5 + 0.15 * rng.standard_normal((len(agents), 1)) + worse * one * bad
+        observed = decline.Observed(
+            total=cases * (level + own * drawn), weight=cases.astype(float), cases=cases.astype(float),
+            least_cases=rules.least_cases.seconds, scale=1.0, team=team, team_names=teams, sign=-1, is_band=False,
+            is_share=False, has_weekdays=True, seed=f"{metric}|{scenario.seed}",
+        )  # fmt: skip
+        side = decline.judge(observed, decline.Delta("absolute", 0.0), rules, detector, base).down
+        known = np.isfinite(side.e)
+        # Whose window is not full before the change, or who works too few days since, cannot be judged.
+        is_judged = known[:, :first].any(axis=1) & ((known & (since > 0)).sum(axis=1) >= SCORED_DAYS)
+        counts = decline.Packing.of(known & (since > 0) & is_judged[:, None])
+        watch, sure = (counts.pack(flags)[:, :SCORED_DAYS] > 0 for flags in (side.is_watch, side.is_confirmed))
+        is_changed = affected if BAD_DAYS[people] else np.full(len(agents), people != "none")
+        for rows, kind in ((is_changed, setting), (~is_changed, ("none", 0.0))):
+            add(counted, cases_of("chain", kind), watch[rows & is_judged], sure[rows & is_judged])
 
 
-# How much of the production code is asked.
-HOW = {"detector": detector_alone, "chain": chain}
+def cases_of(how: str, setting: Setting) -> list[Stated]:
+    """Returns the cases that are asked in one way of such people."""
+    return [case for case in STATED if how in case.how and (case.people, case.worse) == setting]
 
 
-def tally(scenario: Scenario, sigmas: float, rules: Decline, tallies: dict[str, Tally]) -> None:
-    """Counts one company `ROUNDS` times, each time with others who decline and who have a bad day."""
-    company = worked(scenario)
-    agents, works, *_ = company
-    order = np.random.default_rng(scenario.seed).permutation(len(agents))
-    count = len(agents) * 15 // 100
-    first = len(scenario.dates) - DECLINE_DAYS
-    for number in range(ROUNDS):
-        declining, dipping = order[2 * number * count :][:count], order[(2 * number + 1) * count :][:count]
-        worse = np.zeros(works.shape)
-        worse[declining, first:] = sigmas
-        # The bad day is the first one worked from then on.
-        days = {int(row): first + int(np.argmax(works[row, first:])) for row in dipping if works[row, first:].any()}
-        for row, day in days.items():
-            worse[row, day] = DIP_SIGMAS
-        for how, metric in product(HOW, METRICS):
-            rng = np.random.default_rng([scenario.seed, number, list(METRICS).index(metric), list(HOW).index(how)])
-            side = HOW[how](scenario, metric, worse, rules, company, rng)
-            for row in range(len(agents)):
-                kind = "dip" if row in days else "decline" if row in declining else "none"
-                start = days.get(row, first)
-                known = np.flatnonzero(np.isfinite(side.e[row]))
-                counted = known[known >= start]
-                # Whose window is not full before the change, or who works too few days since, cannot be judged.
-                if len(counted) >= WITHIN[-1] and (known < start).any():
-                    tallies[f"{how} {kind}"].add(side.is_watch[row, counted], side.is_confirmed[row, counted])
+def settings_of(how: str) -> Iterator[Setting]:
+    """Returns what people are asked about in one way."""
+    yield from dict.fromkeys((case.people, case.worse) for case in STATED if how in case.how)
 
 
 def main() -> None:
@@ -165,22 +158,29 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=200)
     parser.add_argument("--months", type=int, default=6)
     parser.add_argument("--seeds", type=int, nargs="+", default=SCORING)
-    parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 1.5, 2.0])
     given = parser.parse_args()
     defaults = load_defaults(PROJECT / "config" / "defaults.yml")
-    told: dict[str, object] = {
+    counted: dict[str, Counted] = {how: {"series": Counter(), "hits": Counter()} for how in ("normal", "chain")}
+    for number, setting in enumerate(settings_of("normal")):
+        normal(setting, cases_of("normal", setting), defaults.decline, given.seeds[0] + 100 * number, counted["normal"])
+    for seed in given.seeds:
+        scenario = Scenario(seed=seed, agents=given.agents, months=given.months)
+        company = worked(scenario)
+        for number, setting in enumerate(settings_of("chain")):
+            chain(scenario, company, setting, defaults.decline, counted["chain"], number)
+    told = {
         "defaults": digest(defaults),
         "agents": given.agents,
         "months": given.months,
         "seeds": given.seeds,
-        "within": WITHIN,
+        "rows": [
+            {**case._asdict(), "how": how, "series": counts["series"][case], "hits": counts["hits"][case]}
+            for how, counts in counted.items()
+            for case in STATED
+            if how in case.how
+        ],
     }
-    for sigmas in given.sigmas:
-        tallies: dict[str, Tally] = defaultdict(Tally)
-        for seed in given.seeds:
-            tally(Scenario(seed=seed, agents=given.agents, months=given.months), sigmas, defaults.decline, tallies)
-        told[str(sigmas)] = {kind: vars(one) for kind, one in tallies.items()}
-        Console().print(sigmas, told[str(sigmas)])
+    Console().print(told)
     folder = settings().kefu_data_dir / "detection"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "decline.json").write_text(json.dumps(told, indent=1), encoding="utf-8")

@@ -3,7 +3,7 @@
     python benchmarks/detection.py
 
 Reads what `benchmarks/integrity.py` and `benchmarks/decline.py` kept in the data folder for the scoring seeds. Numbers
-of other limits than those of config/defaults.yml are refused.
+of other limits than those of config/defaults.yml are refused. Where only declines were kept, the rest stays as written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kefu.catalogue.defaults import Defaults, load_defaults
 from kefu.settings import PROJECT, settings
@@ -20,6 +20,7 @@ from kefu.statistics.intervals import wilson
 from kefu.yaml_files import read_yaml
 
 DOCUMENT = PROJECT / "docs" / "detection.md"
+DECLINES = "## Declines"
 # What decides who is suspected. Anything else in the defaults may change without a new scoring.
 SECTIONS = ("rating", "integrity", "rater", "decline")
 # The seeds that strengths were chosen with are no scoring seeds.
@@ -41,17 +42,52 @@ NOT_REACHED = {
     "V10": "no simulated survey has four items of which one is reversed",
     "V11": "reviews of the own manager are kept out of the simulated reviews, and the other defects are not planted",
 }
-# Table of reliability.md 7.3: alarm, people, scored days, size in standard deviations, per cent.
+
+
+class Stated(NamedTuple):
+    """A number of reliability.md 7.3: alarms among people who get worse by so many standard deviations.
+
+    `days` are scored days from the change on, and `per_cent` has the digits that are stated.
+    """
+
+    alarm: str
+    people: str
+    worse: float
+    days: int
+    per_cent: str
+    how: tuple[str, ...] = ("normal", "chain")
+
+
 STATED = [
-    ("watch", "none", 22, None, 1.2), ("confirmed", "none", 22, None, 0.1),
-    ("watch", "decline", 10, 1.0, 53), ("watch", "decline", 22, 1.0, 91),
-    ("confirmed", "decline", 10, 1.0, 19), ("confirmed", "decline", 15, 1.0, 45), ("confirmed", "decline", 22, 1.0, 68),
-    ("watch", "decline", 10, 1.5, 93), ("confirmed", "decline", 10, 1.5, 66),
-    ("confirmed", "decline", 15, 1.5, 93), ("confirmed", "decline", 22, 1.5, 99),
-    ("watch", "decline", 10, 2.0, 100), ("confirmed", "decline", 10, 2.0, 95),
-    ("watch", "dip", 5, None, 4), ("confirmed", "dip", 10, None, 1),
+    Stated("watch", "none", 0, 22, "1.2"), Stated("confirmed", "none", 0, 22, "0.1"),
+    Stated("watch", "none", 0, 250, "13", ("normal",)), Stated("confirmed", "none", 0, 250, "1", ("normal",)),
+    Stated("watch", "lasting", 1, 10, "53"), Stated("watch", "lasting", 1, 22, "91"),
+    Stated("confirmed", "lasting", 1, 10, "19"), Stated("confirmed", "lasting", 1, 15, "45"),
+    Stated("confirmed", "lasting", 1, 22, "68"),
+    Stated("watch", "lasting", 1.5, 10, "93"), Stated("confirmed", "lasting", 1.5, 10, "66"),
+    Stated("confirmed", "lasting", 1.5, 15, "93"), Stated("confirmed", "lasting", 1.5, 22, "99"),
+    Stated("watch", "lasting", 2, 10, "100"), Stated("confirmed", "lasting", 2, 10, "95"),
+    # The median day is the first by which half are found.
+    Stated("watch", "lasting", 2, 4, "50"), Stated("confirmed", "lasting", 2, 7, "50"),
+    Stated("watch", "dip", 3, 5, "3.1"), Stated("confirmed", "dip", 3, 10, "0.4"),
+    Stated("watch", "dip", 4, 5, "3.1"), Stated("confirmed", "dip", 4, 10, "0.4"),
+    Stated("watch", "dip", 6, 5, "3.1"), Stated("confirmed", "dip", 6, 10, "0.4"),
+    Stated("watch", "dip", 50, 5, "3.1"), Stated("confirmed", "dip", 50, 10, "1"),
+    Stated("watch", "two dips", 3, 5, "21"), Stated("confirmed", "two dips", 3, 10, "2.8"),
+    Stated("watch", "alike uncorrected", 0, 22, "8.1", ("normal",)),
+    Stated("confirmed", "alike uncorrected", 0, 22, "1.5", ("normal",)),
+    Stated("watch", "alike", 0, 22, "1.1"), Stated("confirmed", "alike", 0, 22, "0.1"),
 ]  # fmt: skip
-KINDS = {"none": "nobody's change", "decline": "lasting", "dip": "one day of 4 SD (invariant 8)"}
+PEOPLE = {
+    "none": "nobody's change",
+    "lasting": "lasting",
+    "dip": "one bad day",
+    "two dips": "two bad days",
+    "alike uncorrected": "nobody's change, days alike by 0.3, not corrected",
+    "alike": "nobody's change, days alike by 0.3",
+}
+# From the change on; a lasting one holds for all days.
+BAD_DAYS = {"none": 0, "lasting": 1000, "dip": 1, "two dips": 2, "alike uncorrected": 0, "alike": 0}
 
 
 def digest(defaults: Defaults) -> str:
@@ -115,28 +151,20 @@ def _rules(told: list[dict[str, Any]], strengths: Sequence[str], paths: Sequence
 
 
 def _declines(told: dict[str, Any], z: float) -> Iterator[Sequence[object]]:
-    place = {days: number for number, days in enumerate(told["within"])}
-    sizes = [key for key in told if key.replace(".", "").isdigit()]
-    for how in ("detector", "chain"):
-        for alarm, kind, days, sigmas, stated in STATED:
-            # Who does not decline is the same whatever the size of the declines of others.
-            one = told[str(sigmas) if sigmas else sizes[0]][f"{how} {kind}"]
-            hits = one["watch" if alarm == "watch" else "sure"][place[days]]
-            interval = wilson(hits, one["series"], z)
-            low, high = 100 * float(interval.low), 100 * float(interval.high)
-            is_alarm_wanted = kind == "decline"
-            verdict = "yes" if (stated <= round(high, 1) if is_alarm_wanted else stated >= round(low, 1)) else "no"
-            yield (
-                how, alarm, KINDS[kind], sigmas or "", days, one["series"], f"{100 * hits / one['series']:.1f}",
-                f"{low:.1f} to {high:.1f}", f"{stated:g}", verdict,
-            )  # fmt: skip
+    for row in told["rows"]:
+        interval = wilson(row["hits"], row["series"], z)
+        low, high = (round(100 * float(limit), 2) for limit in (interval.low, interval.high))
+        stated, digits = float(row["per_cent"]), len(row["per_cent"].partition(".")[2])
+        is_met = stated <= round(high, digits) if row["people"] == "lasting" else stated >= round(low, digits)
+        yield (
+            row["how"], row["alarm"], PEOPLE[row["people"]], f"{row['worse']:g}" if row["worse"] else "", row["days"],
+            row["series"], f"{100 * row['hits'] / row['series']:.2f}", f"{low:.2f} to {high:.2f}", row["per_cent"],
+            "yes" if is_met else "no",
+        )  # fmt: skip
 
 
-def document(told: list[dict[str, Any]], declines: dict[str, Any], defaults: Defaults) -> str:
-    """Returns the text of docs/detection.md."""
-    frozen = digest(defaults)
-    if other := sorted({one["defaults"] for one in [*told, declines]} - {frozen}):
-        raise SystemExit(f"found numbers of other limits ({other}). Remedy: run the benchmarks again")
+def rules_found(told: list[dict[str, Any]], frozen: str) -> str:
+    """Returns the text of docs/detection.md before the declines."""
     rules = [rule["rule_id"] for rule in read_yaml(PROJECT / "config" / "integrity_rules.yml")]
     scored = {count["rule"] for one in told for count in one["counts"].values()}
     commits = ", ".join(sorted({one["commit"] for one in told if one["commit"]}))
@@ -179,15 +207,24 @@ def document(told: list[dict[str, Any]], declines: dict[str, Any], defaults: Def
         *_table(headings, _rules(told, STRENGTHS, ("counts", "forms"))),
         "## Not reached", "",
         *_table(("rule", "why"), ((rule, NOT_REACHED[rule]) for rule in rules if rule not in scored or rule == "V6")),
-        "## Declines", "",
-        f"{declines['agents']} people, {declines['months']} months, seeds {', '.join(map(str, declines['seeds']))},"
-        " drawn daily counts of two metrics. `detector` is the detector with a known baseline, as in the table of"
-        " reliability.md 7.3; `chain` is the whole production code from the estimated baseline on. A detection passes"
-        " when what is stated is not above the 95 % limits (Wilson), a false alarm when it is not below them. Of"
-        " one-day dips invariant 8 states the most there may be.", "",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def declines_found(told: dict[str, Any], z: float) -> str:
+    """Returns the section about declines."""
+    lines = [
+        DECLINES, "",
+        "`normal` is the detector with a known baseline on standard normal days, as in the table of reliability.md 7.3;"
+        f" `chain` is the whole production code from the estimated baseline on: {told['agents']} people,"
+        f" {told['months']} months, seeds {', '.join(map(str, told['seeds']))}, drawn daily counts of two metrics;"
+        " those who stay as they are work beside 15 % who get worse. A detection passes when what is stated is not"
+        " above the 95 % limits (Wilson), a false alarm when it is not below them, both rounded as it is stated. The"
+        " median days are day 4 and day 7: by then half are found. After one bad day the most of the stated range"
+        " counts, and for a confirmation after one of 50 SD, which the table leaves out, the most of invariant 8.", "",
         *_table(
             ("how", "alarm", "people", "SD", "scored days", "series", "per cent", "95 % limits", "stated", "passes"),
-            _declines(declines, defaults.interval.z),
+            _declines(told, z),
         ),
     ]  # fmt: skip
     return "\n".join(lines)
@@ -200,7 +237,13 @@ def main() -> None:
     told = [one for one in told if one["seed"] in SCORING]
     declines = json.loads((folder / "decline.json").read_text("utf-8"))
     defaults = load_defaults(PROJECT / "config" / "defaults.yml")
-    DOCUMENT.write_text(document(told, declines, defaults), encoding="utf-8")
+    frozen = digest(defaults)
+    if other := sorted({one["defaults"] for one in [*told, declines]} - {frozen}):
+        raise SystemExit(f"found numbers of other limits ({other}). Remedy: run the benchmarks again")
+    rules = rules_found(told, frozen) if told else DOCUMENT.read_text("utf-8").partition(DECLINES)[0]
+    if frozen not in rules:
+        raise SystemExit(f"found other limits in {DOCUMENT.name}. Remedy: run benchmarks/integrity.py again")
+    DOCUMENT.write_text(rules + declines_found(declines, defaults.interval.z), encoding="utf-8")
 
 
 if __name__ == "__main__":

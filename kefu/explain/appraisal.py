@@ -33,6 +33,7 @@ class Appraisal:
         components: rows of `score_component` with trust; each also has the weight and points without it.
         excluded: rows of `row_finding` that left a rating, review or day of attendance out or changed a rating.
         attendance: counted days of the period in `fct_attendance` with time missing, a late begin or an early end.
+        facts: rows of `gate_effect`: verified facts that stop, lower or raise the score, and those that may.
         findings: rows of `integrity_finding` that are suspected or confirmed.
         coaching: open items of `coaching_queue`; `comments` of managers on a day of the period.
         history: sealed scores of earlier periods, oldest first.
@@ -46,6 +47,7 @@ class Appraisal:
     components: list[Row]
     excluded: list[Row] = field(default_factory=list)
     attendance: list[Row] = field(default_factory=list)
+    facts: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
     coaching: list[Row] = field(default_factory=list)
     comments: list[Row] = field(default_factory=list)
@@ -81,6 +83,7 @@ def load(reader: Connection, scope: Scope, agents: Sequence[str] | None = None) 
         row for row in tables.rows("row_finding", "agent_key, business_date, row_key") if row["severity"] != "mark"
     )
     attendance = _by_agent(tables.attendance())
+    facts = _by_agent(tables.rows("gate_effect", "agent_key, business_date, fact_key, gate_id"))
     findings = _by_agent(
         row
         for row in tables.rows("integrity_finding", "agent_key, metric_id, rule_id")
@@ -108,6 +111,7 @@ def load(reader: Connection, scope: Scope, agents: Sequence[str] | None = None) 
             lines[agent],
             excluded[agent],
             attendance[agent],
+            facts[agent],
             findings[agent],
             coaching[agent],
             comments[agent],

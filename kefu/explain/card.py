@@ -99,6 +99,7 @@ class _Card:
         yield self._next_grade()
         yield self._excluded()
         yield self._attendance()
+        yield self._facts_behind_gates()
         yield self._payment()
         yield self._coaching()
         yield self._comments()
@@ -224,8 +225,8 @@ class _Card:
         return Part(say("每个指标的数值", "The values"), "", [grid])
 
     def _about(self, metric_id: str, entry: PlanMetric | None) -> str:
-        """The goal of a metric, and the days that count where they are not those of the period."""
-        said = [self.words.text(entry.goal)] if entry else []
+        """The id a dispute names a metric by, its goal, and the days that count where they are not the period's."""
+        said = [metric_id, *([self.words.text(entry.goal)] if entry else [])]
         if metric_id in self.appraisal.counted:
             days = " – ".join(self.words.formatter.day(day) for day in self.appraisal.counted[metric_id])
             said.append(self.say(f"计入 {days}：观察期在本周期内结束", f"counts {days}: watched until this period"))
@@ -364,6 +365,25 @@ class _Card:
         )  # fmt: skip
         return Part(say("有迟到、早退或缺勤的日子", "Days with time missing"), "", [grid])
 
+    def _facts_behind_gates(self) -> Part | None:
+        """What stops, lowers or raises the score, each fact with the number a dispute names it by."""
+        if not self.appraisal.facts:
+            return None
+        say = self.say
+        grid = Grid(
+            headings=((say("日期", "Date"), "start"), (say("编号", "Number"), "start"),
+                      (say("作用与状态", "What it does"), "start")),
+            rows=[
+                (
+                    Cell(self.words.formatter.day(row["business_date"])),
+                    Cell(row["fact_key"]),
+                    Cell(row["reason_" + self._suffix]),
+                )
+                for row in self.appraisal.facts
+            ],
+        )  # fmt: skip
+        return Part(say("否决项与加减分的依据", "Facts behind gates and extra points"), "", [grid])
+
     def _payment(self) -> Part | None:
         payment = self.appraisal.payment
         if payment is None or payment["amount_fen"] is None:
@@ -443,9 +463,9 @@ class _Card:
                     "the score itself can be disputed; somebody other than the original scorer decides.",
                 ),
                 self.say(
-                    "填写申诉表交给主管，写明工号、周期、对象编号与理由；申诉不会招致额外抽检。",
-                    "Hand in the dispute sheet with personnel number, period, the number of the row and your reason; a "
-                    "dispute never leads to extra sampling.",
+                    "填写申诉表交给主管，写明工号、周期、本页上的编号（指标写其代码）与理由；申诉不会招致额外抽检。",
+                    "Hand in the dispute sheet with personnel number, period, the number on this page (of a metric its "
+                    "id) and your reason; a dispute never leads to extra sampling.",
                 ),
                 self.say(
                     "本得分由公开的规则算出，经具名的人复核后才生效；可以要求人工说明。",

@@ -316,13 +316,15 @@ def submit_command(
     review: Annotated[str | None, typer.Option(help="key of a quality review")] = None,
     attendance: Annotated[str | None, typer.Option(help="key of a day of attendance: HR id and date")] = None,
     metric: Annotated[str | None, typer.Option(help="metric whose value is wrong")] = None,
-    gate: Annotated[bool, typer.Option("--gate", help="a gate is wrong")] = False,
+    gate: Annotated[str | None, typer.Option(help="number of the verified fact behind a gate")] = None,
     login: Maker = CHECKER,
 ) -> None:
     """Records a dispute for an agent: about a row, a metric, a gate, or else the composite."""
-    rows = {"rating": rating, "review": review, "attendance": attendance}
-    row = next(((kind, key) for kind, key in rows.items() if key), None)
-    number = disputes.submit(_platform(), period_id, agent, claim, row, metric, gate, login)
+    objects = {"rating": rating, "review": review, "attendance": attendance, "metric": metric, "gate": gate}
+    named = [(kind, key) for kind, key in objects.items() if key] or [disputes.COMPOSITE]
+    if len(named) > 1:
+        raise typer.BadParameter(f"found {', '.join(kind for kind, _ in named)}, expected one of them for each dispute")
+    number = disputes.submit(_platform(), period_id, agent, claim, named[0], login)
     console.print(f"dispute {number} is submitted")
 
 

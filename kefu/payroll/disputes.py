@@ -7,14 +7,9 @@ from typing import Any
 from kefu.payroll.close import APPROVER, CHECKER
 from kefu.payroll.login import CloseRefused, call, fetch
 from kefu.pipeline.context import Platform
-from kefu.warehouse import Role
 
 OUTCOMES = ("upheld", "row_excluded", "value_corrected", "rescored_blind")
-_ROWS = {
-    "review": "select agent_key, reviewer_key from wh_core.fct_qa_review where review_key = %s",
-    "rating": "select agent_key, null from wh_core.fct_rating where rating_key = %s",
-    "attendance": "select agent_key, null from wh_core.fct_attendance where attendance_key = %s",
-}
+COMPOSITE = ("composite", "composite")
 
 
 def submit(
@@ -22,45 +17,27 @@ def submit(
     period_id: str,
     agent_key: str,
     claim: str,
-    row: tuple[str, str] | None = None,
-    metric_id: str | None = None,
-    gate: bool = False,
+    about: tuple[str, str] = COMPOSITE,
     login: str = CHECKER,
 ) -> int:
-    """Records what an agent disputes: a row, a metric's value, a gate, or without any of them the composite.
+    """Records what an agent disputes: a row, a metric's value, a gate, or the composite.
 
     Args:
         platform: the installation.
         period_id: the period; its scores are published or it is closed.
         agent_key: HR id of the agent.
         claim: what is wrong, in the agent's words.
-        row: kind (rating, review or attendance) and key of the row.
-        metric_id: the metric whose value is disputed.
-        gate: whether a gate is disputed.
+        about: kind (rating, review, attendance, metric, gate or composite) and key, as the agent's card names it; of
+            a gate the key of the verified fact behind it.
         login: who records it for the agent.
 
     Returns:
         The number of the dispute.
 
     Raises:
-        CloseRefused: there is no such row of this agent, or the period takes no dispute now.
+        CloseRefused: that is nothing of this agent in the period, or the period takes no dispute now.
     """
-    scorer = None
-    if row is not None:
-        found = people_of(platform, *row)
-        if found is None or found[0] != agent_key:
-            raise CloseRefused(f"found no {row[0]} {row[1]} of {agent_key}. Remedy: take the key from the agent's card")
-        scorer = found[1]
-    kind = "row" if row else "metric" if metric_id else "gate" if gate else "composite"
-    arguments = [period_id, agent_key, kind, *(row or (None, None)), metric_id, scorer, claim]
-    return int(call(platform, login, "submit_dispute", arguments)["submit_dispute"])
-
-
-def people_of(platform: Platform, kind: str, key: str) -> tuple[str | None, str | None] | None:
-    """Returns who a row is about and which person scored it, None for nobody; None when there is no such row."""
-    with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        found = connection.execute(_ROWS[kind].encode(), [key]).fetchone()
-    return (found[0], found[1]) if found else None
+    return int(call(platform, login, "submit_dispute", [period_id, agent_key, *about, claim])["submit_dispute"])
 
 
 def triage(platform: Platform, dispute_id: int, note: str, login: str = CHECKER) -> None:

@@ -9,13 +9,11 @@ from typing import Any
 import psycopg
 
 from kefu.load.vault import Vault
-from kefu.payroll import disputes
 from kefu.payroll.login import CloseRefused, call, rows_on
 from kefu.pipeline.context import Platform
 from kefu.warehouse import Role
 
 ENTITY = "dispute"
-WHOLE = "composite"
 # What a row is about; it is filed once, whatever else is corrected in it.
 _KEY = ("employee_number", "period_id", "object_kind", "object_key")
 _FIELDS = (*_KEY, "claim", "reason", "filed_on", "filed_by")
@@ -118,13 +116,9 @@ def _file(platform: Platform, row: dict[str, Any], people: set[str]) -> int:
                 name, row[name], "the personnel number of somebody HR has delivered",
                 "correct it in the sheet, or hand in the employee",
             )  # fmt: skip
-    row_of, metric_id, scorer = _object(platform, row)
-    kind = "row" if row_of else row["object_kind"]
-    # A dispute has no column for the gate.
-    about = f"{row['object_key']}: " if kind == "gate" else ""
     arguments = [
         _sheet_key(row), row["load_seq"], row["filed_by"], row["filed_on"], row["period_id"], row["employee_number"],
-        kind, *(row_of or (None, None)), metric_id, scorer, f"{about}{row['claim']} ({row['reason']})",
+        row["object_kind"], row["object_key"], f"{row['claim']} ({row['reason']})",
     ]  # fmt: skip
     try:
         return int(call(platform, Role.LOADER, "file_dispute", arguments)["file_dispute"])
@@ -133,25 +127,9 @@ def _file(platform: Platform, row: dict[str, Any], people: set[str]) -> int:
         raise _RefusedError(
             (diagnosis and diagnosis.column_name) or "period_id",
             (diagnosis and diagnosis.message_primary) or str(refusal),
-            "a period that takes disputes, and a sheet that came in time",
+            (diagnosis and diagnosis.message_detail) or "a period that takes disputes, and a sheet that came in time",
             (diagnosis and diagnosis.message_hint) or "it is filed by itself once the period takes disputes",
         ) from refusal
-
-
-def _object(platform: Platform, row: dict[str, Any]) -> tuple[tuple[str, str] | None, str | None, str | None]:
-    """Returns kind and key of a disputed row, the disputed metric, and who gave the score; None for what it is not."""
-    kind, key, remedy = row["object_kind"], row["object_key"], "take it from the card of this person"
-    gates = {gate.gate_id for plan in platform.catalogue.plans.values() for gate in plan.gates}
-    known = {"metric": set(platform.catalogue.metrics), "gate": gates, WHOLE: {WHOLE}}
-    if kind in known:
-        if key not in known[kind]:
-            raise _RefusedError("object_key", key, f"the id of a {kind}, such as {min(known[kind])}", remedy)
-        return None, key if kind == "metric" else None, None
-    found = disputes.people_of(platform, kind, key)
-    if found is None or found[0] != row["employee_number"]:
-        said = key if found is None else f"{key}, which is about somebody else"
-        raise _RefusedError("object_key", said, f"the number of a row ({kind}) of {row['employee_number']}", remedy)
-    return (kind, key), None, found[1]
 
 
 def _keep(

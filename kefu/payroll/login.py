@@ -54,8 +54,10 @@ def call(
             cursor = connection.cursor(row_factory=dict_row)
             return cursor.execute(f"select * from {schema}.{function}({places})".encode(), arguments).fetchone() or {}
         except psycopg.errors.RaiseException as error:
-            hint = f". Remedy: {error.diag.message_hint}" if error.diag.message_hint else ""
-            raise CloseRefused(f"{error.diag.message_primary}{hint}") from error
+            said = error.diag
+            found = f"{said.column_name}: found {said.message_primary}, expected {said.message_detail}"
+            hint = f". Remedy: {said.message_hint}" if said.message_hint else ""
+            raise CloseRefused(f"{found if said.message_detail else said.message_primary}{hint}") from error
         except psycopg.errors.IntegrityError as error:
             raise CloseRefused(
                 f"{schema}.{function} was given something it does not take: {error.diag.message_primary}. Remedy: a "

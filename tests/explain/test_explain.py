@@ -280,6 +280,30 @@ def test_a_day_with_time_missing_is_listed_with_the_number_a_dispute_names(
     assert said["CS1001:2026-11-06"] == "7h 19m of 8h 00m; late by 2m 33s; left early"
 
 
+def test_facts_behind_gates_and_metrics_are_listed_with_what_a_dispute_names(line: Line, copy_of: Copy) -> None:
+    platform = copy_of(line.platform, "t_explain_facts")
+    with platform.warehouse.connect(Role.OWNER) as owner:
+        owner.execute(
+            "insert into wh_appraisal.gate_effect (period_id, agent_key, plan_id, fact_key, gate_id, fact_kind, effect,"
+            " state, business_date, reporter_key, reason_zh, reason_en) select '2026_11_demo', 'CS1001', 'demo',"
+            " 'inbox:F' || n, 'unapproved_absence', 'unapproved_absence', 'multiply', 'applied',"
+            " date '2026-11-04' + n, 'CS3001', '旷工' || n, 'absent ' || n from generate_series(1, 2) as n"
+        )
+    found = loaded(platform, [PUBLISHED])[PUBLISHED]
+    titles = {"en": "Facts behind gates and extra points", "zh-CN": "否决项与加减分的依据"}
+    words = {"en": "absent ", "zh-CN": "旷工"}
+    for language in LANGUAGES:
+        document = card(found, platform.catalogue, platform.period(), language)
+        [part] = [part for part in document.parts if part.title == titles[language]]
+        assert [(row[1].text, row[2].text) for row in part.grids[0].rows] == [
+            ("inbox:F1", f"{words[language]}1"), ("inbox:F2", f"{words[language]}2"),
+        ]  # fmt: skip
+        values = [row[0].note for row in document.parts[1].grids[0].rows]
+        assert [note.split(";")[0].split("；")[0] for note in values] == [
+            row["metric_id"] for row in found.components if row["metric_id"] in platform.catalogue.metrics
+        ]
+
+
 def test_a_person_who_is_not_scored_is_named(line: Line) -> None:
     platform = line.platform
     with pytest.raises(WarehouseError, match=r"found CS9999, expected people scored in 2026_11_demo such as CS1001"):

@@ -68,6 +68,8 @@ class Calculation:
                 " 'reliable', 120, 1, 1, 1, 1, 1, 1, 'f_resp', 1, 1, %s, 1, false, '可信', 'trusted')".encode(),
                 [scope.period_id, self.g_next],
             )
+            for statement in DISPUTABLE:
+                connection.execute(statement.format(schema=schema).encode())
             connection.execute("delete from stats.agent_estimate where calc_id = %s", [schema])
             for agent in agents:
                 connection.execute(
@@ -95,6 +97,30 @@ TABLES = [
     " cohort_key text, state text, n bigint, f_resp numeric, f_bias numeric, f_agree numeric, f_clean numeric,"
     " f_cover numeric, rho numeric, binding_component text, g_current numeric, g_announced numeric, g_next numeric,"
     " weight_factor numeric, is_overridden boolean, reason_zh text, reason_en text)",
+]
+
+# The review is CS3001's of CS1001. Of the period are the first days of November, of each kind one row; the others are
+# of October. The rating chat:8 was shared, chat:9 spoke of the product and chat:10 was a recommendation.
+DISPUTABLE = [
+    "create table {schema}.fct_qa_review as select * from (values ('sheets:R1', 'CS1001', 'CS3001', date '2026-11-04'),"
+    " ('sheets:R0', 'CS1001', 'CS3001', '2026-10-30'))"
+    " as rows (review_key, agent_key, reviewer_key, business_date)",
+    "create table {schema}.fct_rating as select * from (values ('chat:7', 'CS1001', 'csat', date '2026-11-04'),"
+    " ('chat:8', 'CS1002', 'csat', '2026-11-04'), ('chat:9', 'CS1001', 'csat', '2026-11-16'),"
+    " ('chat:10', 'CS1001', 'nps', '2026-11-04'), ('chat:6', 'CS1001', 'csat', '2026-11-17'))"
+    " as rows (rating_key, served_agent_key, instrument_kind, business_date)",
+    "create table {schema}.fct_rating_credit as select * from (values ('chat:7', 'CS1001'), ('chat:8', 'CS1002'),"
+    " ('chat:8', 'CS1001'), ('chat:9', null)) as rows (rating_key, agent_key)",
+    "create table {schema}.fct_attendance as select * from (values"
+    " ('CS1001:2026-11-05', 'CS1001', date '2026-11-05'), ('CS1001:2026-11-01', 'CS1001', '2026-11-01'))"
+    " as rows (attendance_key, agent_key, business_date)",
+    "create table {schema}.fct_verified_fact as select * from (values"
+    " ('sheets:F1', 'CS1001', 'unapproved_absence', 'CS3001', date '2026-11-05'),"
+    " ('sheets:F2', 'CS1001', 'unapproved_absence', 'CS3001', '2026-11-06'),"
+    " ('sheets:F3', 'CS1001', 'late_report', 'CS3001', '2026-11-06'),"
+    " ('sheets:F4', 'CS1001', 'malus', 'CS3001', '2026-11-06'),"
+    " ('sheets:F0', 'CS1001', 'unapproved_absence', 'CS3001', '2026-10-31'))"
+    " as rows (fact_key, agent_key, fact_kind, reporter_key, business_date)",
 ]
 
 
@@ -162,15 +188,6 @@ def set_clock(platform: Platform, instant: str | None) -> None:
 
 DISPUTED_PERIOD = "2026_11_real"
 DISPUTING = [Agent("CS1001", Decimal("84.96"), "B", 120_000), Agent("CS1002", Decimal("91.20"), "A", 150_050)]
-# The review is CS3001's of CS1001.
-_DISPUTABLE = [
-    "create schema if not exists wh_core",
-    "create table wh_core.fct_qa_review as select 'sheets:R1'::text as review_key, 'CS1001'::text as agent_key,"
-    " 'CS3001'::text as reviewer_key",
-    "create table wh_core.fct_rating as select 'chat:7'::text as rating_key, 'CS1001'::text as agent_key",
-    "create table wh_core.fct_attendance as select 'CS1001:2026-11-05'::text as attendance_key,"
-    " 'CS1001'::text as agent_key",
-]
 
 
 def open_to_disputes(
@@ -188,7 +205,10 @@ def open_to_disputes(
     for statement in (approval, *by_owner):
         query(platform, statement)
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        for statement in (*_DISPUTABLE, *by_transformer):
+        connection.execute("create schema if not exists wh_core")
+        for statement in DISPUTABLE:
+            connection.execute(statement.format(schema="wh_core").encode())
+        for statement in by_transformer:
             connection.execute(statement.encode())
     set_clock(platform, "2026-11-25T08:00:00Z")
     with pytest.MonkeyPatch.context() as patch, calculating(patch, Calculation(DISPUTING)):

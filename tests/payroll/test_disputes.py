@@ -32,7 +32,7 @@ def platform(published: Platform, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
 
 
 def reviewed_row(platform: Platform) -> int:
-    return disputes.submit(platform, PERIOD, "CS1001", "the call was not mine", row=("review", "sheets:R1"))
+    return disputes.submit(platform, PERIOD, "CS1001", "the call was not mine", about=("review", "sheets:R1"))
 
 
 def excluded(platform: Platform) -> Any:
@@ -122,7 +122,7 @@ def test_the_second_level_comes_once_is_decided_by_another_and_restores_the_row(
 
 
 def test_only_a_review_is_scored_again(platform: Platform) -> None:
-    number = disputes.submit(platform, PERIOD, "CS1001", "the customer meant another", row=("rating", "chat:7"))
+    number = disputes.submit(platform, PERIOD, "CS1001", "the customer meant another", about=("rating", "chat:7"))
     disputes.triage(platform, number, "complete")
     with pytest.raises(CloseRefused, match="is about a rating of a customer; only a review can be scored again"):
         disputes.decide(platform, number, "rescored_blind", "scored again by a colleague")
@@ -133,9 +133,7 @@ def test_only_a_review_is_scored_again(platform: Platform) -> None:
 
 def test_a_day_of_attendance_is_taken_out_like_any_row_and_nobody_scores_it_again(platform: Platform) -> None:
     day = ("attendance", "CS1001:2026-11-05")
-    with pytest.raises(CloseRefused, match=f"found no attendance {day[1]} of CS1002"):
-        disputes.submit(platform, PERIOD, "CS1002", "the gate was broken", row=day)
-    number = disputes.submit(platform, PERIOD, "CS1001", "the gate was broken", row=day)
+    number = disputes.submit(platform, PERIOD, "CS1001", "the gate was broken", about=day)
     disputes.triage(platform, number, "complete")
     with pytest.raises(CloseRefused, match="is about a day of attendance; only a review can be scored again"):
         disputes.decide(platform, number, "rescored_blind", "clocked again")
@@ -156,7 +154,7 @@ def test_a_row_comes_back_only_by_the_dispute_that_took_it_out(platform: Platfor
 
 
 def test_an_appeal_comes_in_time(platform: Platform) -> None:
-    number = disputes.submit(platform, PERIOD, "CS1001", "the rate is wrong", metric_id="csat_rate")
+    number = disputes.submit(platform, PERIOD, "CS1001", "the rate is wrong", about=("metric", "csat_rate"))
     disputes.triage(platform, number, "complete")
     with pytest.raises(CloseRefused, match="is about a metric; only a row can be excluded or scored again"):
         disputes.decide(platform, number, "row_excluded", "no such row")
@@ -167,13 +165,65 @@ def test_an_appeal_comes_in_time(platform: Platform) -> None:
     assert disputes.listed(platform, only_open=True) == []
 
 
-def test_only_what_is_there_and_in_time_is_disputed(platform: Platform) -> None:
-    for row, agent in ((("review", "sheets:R2"), "CS1001"), (("review", "sheets:R1"), "CS1002")):
-        with pytest.raises(CloseRefused, match=f"found no review {row[1]} of {agent}"):
-            disputes.submit(platform, PERIOD, agent, "the call was not mine", row=row)
+def test_only_what_is_in_time_is_disputed(platform: Platform) -> None:
     set_clock(platform, "2026-12-03T08:00:00Z")
     with pytest.raises(CloseRefused, match=r"the dispute window of period 2026_11_real ended on 2026-12-02 23:00 UTC"):
         reviewed_row(platform)
+
+
+# Kind, key, whose score, and what is said of it; nothing: it is accepted, with who gave the score.
+OBJECTS: list[tuple[str, str, str, str | None]] = [
+    ("review", "sheets:R1", "CS1001", None),
+    ("review", "sheets:R1", "CS1002", "which is about somebody else"),
+    ("review", "sheets:R0", "CS1001", "which counts on 2026-10-30"),
+    ("review", "sheets:R2", "CS1001", "which is not there"),
+    ("rating", "chat:7", "CS1001", None),
+    ("rating", "chat:7", "CS1002", "which is about somebody else"),
+    ("rating", "chat:8", "CS1001", None),
+    ("rating", "chat:9", "CS1001", None),
+    ("rating", "chat:10", "CS1001", "which is not there"),
+    ("rating", "chat:6", "CS1001", "which counts on 2026-11-17"),
+    ("attendance", "CS1001:2026-11-05", "CS1001", None),
+    ("attendance", "CS1001:2026-11-05", "CS1002", "which is about somebody else"),
+    ("attendance", "CS1001:2026-11-01", "CS1001", "which counts on 2026-11-01"),
+    ("attendance", "CS1001:2026-11-07", "CS1001", "which is not there"),
+    ("metric", "csat_rate", "CS1001", None),
+    ("metric", "fcr_repeat", "CS1001", "which no plan of this person scores"),
+    ("metric", "csat_rate", "CS1003", "which no plan of this person scores"),
+    ("gate", "sheets:F1", "CS1001", None),
+    ("gate", "sheets:F4", "CS1001", None),
+    ("gate", "sheets:F1", "CS1002", "which is about somebody else"),
+    ("gate", "sheets:F0", "CS1001", "which counts on 2026-10-31"),
+    ("gate", "sheets:F3", "CS1001", "of the kind late_report, which is no gate of this person's plan"),
+    ("gate", "unapproved_absence", "CS1001", "which is not there"),
+    ("composite", "composite", "CS1002", None),
+]
+
+
+@pytest.mark.parametrize("is_locked", [False, True], ids=["published", "locked"])
+def test_a_dispute_is_about_something_of_the_person_in_the_period(platform: Platform, is_locked: bool) -> None:
+    if is_locked:
+        set_clock(platform, "2026-12-03T08:00:00Z")
+        step(platform, PERIOD, "approve", APPROVER)
+        step(platform, PERIOD, "lock", APPROVER)
+    for kind, key, agent, problem in OBJECTS:
+        if problem is None:
+            disputes.submit(platform, PERIOD, agent, "it was another day", about=(kind, key))
+            continue
+        expected = "the id of a metric that is scored for" if kind == "metric" else "the number of a"
+        with pytest.raises(CloseRefused) as refused:
+            disputes.submit(platform, PERIOD, agent, "it was another day", about=(kind, key))
+        said = str(refused.value)
+        assert said.startswith(f"object_key: found {key}, {problem}, expected {expected}"), said
+        assert f"{agent} in period {PERIOD}" in said and "Remedy: take it from the card of this person" in said
+    named = query(
+        platform,
+        "select coalesce(row_kind, object_kind), coalesce(row_key, metric_id, fact_key, 'composite'), agent_key,"
+        " scorer_key from payroll.dispute order by dispute_id",
+    )
+    scorers = {"review": "CS3001", "gate": "CS3001"}
+    assert named == [(kind, key, agent, scorers.get(kind)) for kind, key, agent, problem in OBJECTS if not problem]
+    assert query(platform, "select * from payroll.verify()") == []
 
 
 def test_after_the_lock_a_dispute_leads_to_a_restatement(platform: Platform) -> None:
@@ -181,7 +231,7 @@ def test_after_the_lock_a_dispute_leads_to_a_restatement(platform: Platform) -> 
     step(platform, PERIOD, "approve", APPROVER)
     step(platform, PERIOD, "lock", APPROVER)
     export(platform, PERIOD)
-    number = disputes.submit(platform, PERIOD, "CS1001", "the customer meant another", row=("rating", "chat:7"))
+    number = disputes.submit(platform, PERIOD, "CS1001", "the customer meant another", about=("rating", "chat:7"))
     disputes.triage(platform, number, "complete")
     disputes.decide(platform, number, "row_excluded", "another agent's name in the text")
     assert excluded(platform) == [("rating", "chat:7", True, APPROVER)]

@@ -73,7 +73,7 @@ def waiting(platform: Platform) -> list[tuple[str, str, str]]:
 
 def test_every_kind_of_object_is_filed_once_with_who_filed_it(platform: Platform) -> None:
     objects = {
-        "attendance": "CS1001:2026-11-05", "composite": "composite", "gate": "unapproved_absence",
+        "attendance": "CS1001:2026-11-05", "composite": "composite", "gate": "sheets:F1",
         "metric": "csat_rate", "rating": "chat:7", "review": "sheets:R1",
     }  # fmt: skip
     rows = [{**DAY, "object_kind": kind, "object_key": key} for kind, key in objects.items()]
@@ -87,11 +87,11 @@ def test_every_kind_of_object_is_filed_once_with_who_filed_it(platform: Platform
     words = "在岗，门禁故障 (gate log 17)"
     assert query(
         platform,
-        "select agent_key, object_kind, row_kind, coalesce(row_key, metric_id), scorer_key, claim from payroll.dispute"
-        " order by agent_key, object_kind, row_kind",
+        "select agent_key, object_kind, row_kind, coalesce(row_key, metric_id, fact_key), scorer_key, claim"
+        " from payroll.dispute order by agent_key, object_kind, row_kind",
     ) == [
         ("CS1001", "composite", None, None, None, words),
-        ("CS1001", "gate", None, None, None, f"unapproved_absence: {words}"),
+        ("CS1001", "gate", None, "sheets:F1", "CS3001", words),
         ("CS1001", "metric", None, "csat_rate", None, words),
         ("CS1001", "row", "attendance", "CS1001:2026-11-05", None, words),
         ("CS1001", "row", "rating", "chat:7", None, words),
@@ -130,15 +130,29 @@ REFUSED = {
     "CS4711:2026_11_real:attendance:CS1001:2026-11-05": ({"employee_number": "CS4711"}, "employee_number", "CS4711"),
     "CS1001:2026_11_real:attendance:CS1001:2026-11-05": ({"filed_by": "CS4711"}, "filed_by", "CS4711"),
     "CS1001:2026_11_real:attendance:CS1001:2026-11-06": (
-        {"object_key": "CS1001:2026-11-06"}, "object_key", "CS1001:2026-11-06",
+        {"object_key": "CS1001:2026-11-06"}, "object_key", "CS1001:2026-11-06, which is not there",
+    ),
+    "CS1001:2026_11_real:attendance:CS1001:2026-11-01": (
+        {"object_key": "CS1001:2026-11-01"}, "object_key", "CS1001:2026-11-01, which counts on 2026-11-01",
+    ),
+    "CS1001:2026_11_real:review:sheets:R0": (
+        {"object_kind": "review", "object_key": "sheets:R0"}, "object_key", "sheets:R0, which counts on 2026-10-30",
+    ),
+    "CS1001:2026_11_real:metric:fcr_repeat": (
+        {"object_kind": "metric", "object_key": "fcr_repeat"}, "object_key",
+        "fcr_repeat, which no plan of this person scores",
     ),
     "CS1002:2026_11_real:attendance:CS1001:2026-11-05": (
         {"employee_number": "CS1002"}, "object_key", "CS1001:2026-11-05, which is about somebody else",
     ),
     "CS1001:2026_11_real:metric:no_metric": (
-        {"object_kind": "metric", "object_key": "no_metric"}, "object_key", "no_metric",
+        {"object_kind": "metric", "object_key": "no_metric"}, "object_key",
+        "no_metric, which no plan of this person scores",
     ),
-    "CS1001:2026_11_real:gate:no_gate": ({"object_kind": "gate", "object_key": "no_gate"}, "object_key", "no_gate"),
+    "CS1001:2026_11_real:gate:sheets:F3": (
+        {"object_kind": "gate", "object_key": "sheets:F3"}, "object_key",
+        "sheets:F3, of the kind late_report, which is no gate of this person's plan",
+    ),
     "CS1001:2026_11_real:composite:all": ({"object_kind": "composite", "object_key": "all"}, "object_key", "all"),
     "CS1001:2026_12:attendance:CS1001:2026-11-05": (
         {"period_id": "2026_12"}, "period_id", "period 2026_12 is not applied",
@@ -175,7 +189,9 @@ def test_a_row_is_filed_when_the_cause_is_gone_and_one_that_was_corrected_waits_
     hand_in(platform, DAY | {"object_key": "CS1001:2026-11-06"}, DAY | {"filed_by": "CS4711"})
     assert len(filing.file_sheets(platform).waiting) == 2
     with platform.warehouse.connect(Role.TRANSFORMER) as connection:
-        connection.execute("insert into wh_core.fct_attendance values ('CS1001:2026-11-06', 'CS1001')")
+        connection.execute(
+            f"insert into calc_{PERIOD}_v1.fct_attendance values ('CS1001:2026-11-06', 'CS1001', '2026-11-06')"
+        )
     hand_in(platform, DAY, name="dispute-corrected.csv")
     assert filing.file_sheets(platform).line() == "disputes: 2 filed from sheets, 0 wait in quarantine"
     assert query(platform, "select locator, status from ops.quarantine order by locator") == [

@@ -49,7 +49,9 @@ create table payroll.dispute (
     row_kind text check (row_kind in ('rating', 'review', 'attendance')),
     row_key text,
     metric_id text,
-    -- HR id of the person whose score is disputed; NULL when no person gave it.
+    -- Of a gate the verified fact behind it.
+    fact_key text,
+    -- HR id of the person whose score, or of a gate whose report, is disputed; NULL when no person gave it.
     scorer_key text,
     claim text not null check (length(claim) >= 5),
     submitted_by text not null,
@@ -61,7 +63,8 @@ create table payroll.dispute (
     filed_on date,
     check (num_nulls(sheet_key, filed_by, filed_on) in (0, 3)),
     check ((object_kind = 'row') = (row_kind is not null and row_key is not null)),
-    check ((object_kind = 'metric') <= (metric_id is not null))
+    check ((object_kind = 'metric') = (metric_id is not null)),
+    check ((object_kind = 'gate') = (fact_key is not null))
 );
 
 -- Where a dispute stands: its last row.
@@ -1075,6 +1078,7 @@ select
     d.row_kind,
     d.row_key,
     d.metric_id,
+    d.fact_key,
     d.scorer_key,
     d.sheet_key,
     d.filed_by,
@@ -1129,24 +1133,140 @@ begin
     return found_row;
 end $$;
 
+-- What a dispute names, with who gave the score; refused unless it is this person's in the period. Rows are those of the
+-- published calculation, excluded ones too, and after the lock, which removes it, those that are loaded. They count on
+-- days of the period: a slow metric counts none of these kinds. Somebody without a score may dispute just that.
+create function payroll.disputed_object(
+    p_now_at payroll.transition, p_agent_key text, p_object_kind text, p_object_key text
+) returns payroll.dispute
+language plpgsql set search_path = payroll, pg_temp as $$
+declare
+    period constant jsonb := period_body(p_now_at.period_id);
+    starts_on constant date := period ->> 'start';
+    is_locked constant boolean := p_now_at.state in ('locked', 'exported', 'acknowledged');
+    calculation constant text := calculation_of(p_now_at.period_id, p_now_at.version);
+    facts constant text := case when is_locked then 'wh_core' else calculation end;
+    about constant text := format('%s in period %s', p_agent_key, p_now_at.period_id);
+    object dispute;
+    is_own boolean;
+    counts_on date;
+    found_kind text;
+    plan_judging text;
+    is_scored boolean;
+    problem text;
+begin
+    object.object_kind := p_object_kind;
+    if p_object_kind = 'composite' then
+        if p_object_key <> 'composite' then
+            raise exception '%', p_object_key using column = 'object_key', detail = 'the word composite',
+                hint = 'write it, or name the kind of the object';
+        end if;
+        return object;
+    end if;
+    if p_object_kind = 'metric' then
+        if is_locked then
+            is_scored := exists (
+                select 1 from snapshot_component as c
+                where c.period_id = p_now_at.period_id and c.version = p_now_at.version
+                    and c.agent_key = p_agent_key and c.metric_id = p_object_key
+            );
+        else
+            perform lock_plain_table(calculation, 'score_component');
+            execute format(
+                'select exists (select 1 from %I.score_component'
+                ' where period_id = $1 and agent_key = $2 and metric_id = $3)', calculation
+            ) into is_scored using p_now_at.period_id, p_agent_key, p_object_key;
+        end if;
+        -- Points that no metric earned are a line, too.
+        if not is_scored or not exists (
+            select 1 from in_force('metric', starts_on) as m where m.object_id = p_object_key
+        ) then
+            raise exception '%, which no plan of this person scores', p_object_key using column = 'object_key',
+                detail = 'the id of a metric that is scored for ' || about,
+                hint = 'take it from the card of this person';
+        end if;
+        object.metric_id := p_object_key;
+        return object;
+    end if;
+    perform lock_plain_table(facts, name) from unnest(case p_object_kind
+        when 'rating' then array['fct_rating', 'fct_rating_credit']
+        when 'review' then array['fct_qa_review']
+        when 'attendance' then array['fct_attendance']
+        when 'gate' then array['fct_verified_fact']
+    end) as n (name);
+    -- A rating that says something about the product, or that several colleagues share, is about each of them.
+    execute format(
+        case p_object_kind
+            when 'rating' then
+                'select coalesce(r.served_agent_key = $2, false) or exists (select 1 from %1$I.fct_rating_credit as c'
+                ' where c.rating_key = r.rating_key and c.agent_key = $2), r.business_date, null, null'
+                ' from %1$I.fct_rating as r where r.rating_key = $1 and r.instrument_kind <> ''nps'''
+            when 'review' then
+                'select agent_key = $2, business_date, reviewer_key, null from %I.fct_qa_review where review_key = $1'
+            when 'attendance' then
+                'select agent_key = $2, business_date, null, null from %I.fct_attendance where attendance_key = $1'
+            when 'gate' then
+                'select agent_key = $2, business_date, reporter_key, fact_kind from %I.fct_verified_fact'
+                ' where fact_key = $1'
+        end, facts
+    ) into is_own, counts_on, object.scorer_key, found_kind using p_object_key, p_agent_key;
+    if p_object_kind = 'gate' then
+        if is_locked then
+            select s.plan_id into plan_judging from snapshot as s
+            where s.period_id = p_now_at.period_id and s.version = p_now_at.version and s.agent_key = p_agent_key;
+        else
+            perform lock_plain_table(calculation, 'score');
+            execute format('select plan_id from %I.score where period_id = $1 and agent_key = $2', calculation)
+            into plan_judging using p_now_at.period_id, p_agent_key;
+        end if;
+    end if;
+    problem := case
+        when is_own is null then 'which is not there'
+        when not is_own then 'which is about somebody else'
+        when (counts_on between starts_on and (period ->> 'end')::date) is not true
+            then format('which counts on %s', coalesce(counts_on::text, 'no day'))
+        when p_object_kind = 'gate' and found_kind not in ('bonus', 'malus') and not exists (
+            select 1
+            from in_force('plan', starts_on) as p
+            cross join lateral jsonb_array_elements(p.body -> 'gates') as gate
+            where p.object_id = plan_judging and gate ->> 'fact_kind' = found_kind
+        ) then format('of the kind %s, which is no gate of this person''s plan', found_kind)
+    end;
+    if problem is not null then
+        raise exception '%, %', p_object_key, problem using column = 'object_key',
+            detail = format('the number of a %s of %s (%s to %s)', case p_object_kind
+                when 'attendance' then 'day of attendance' when 'gate' then 'fact behind a gate' else p_object_kind
+            end, about, starts_on, period ->> 'end'),
+            hint = 'take it from the card of this person, or name the period it counts in';
+    end if;
+    if p_object_kind = 'gate' then
+        object.fact_key := p_object_key;
+    else
+        object.object_kind := 'row';
+        object.row_kind := p_object_kind;
+        object.row_key := p_object_key;
+    end if;
+    return object;
+end $$;
+
 -- A dispute with its first state, in one transaction.
 create function payroll.write_dispute(
-    p_now_at payroll.transition, p_agent_key text, p_object_kind text, p_row_kind text, p_row_key text,
-    p_metric_id text, p_scorer_key text, p_claim text, p_sheet_key text default null, p_filed_by text default null,
-    p_filed_on date default null
+    p_now_at payroll.transition, p_agent_key text, p_object_kind text, p_object_key text, p_claim text,
+    p_sheet_key text default null, p_filed_by text default null, p_filed_on date default null
 ) returns bigint
 language plpgsql set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 declare
+    object constant dispute := disputed_object(p_now_at, p_agent_key, p_object_kind, p_object_key);
     written dispute;
 begin
     insert into dispute (
-        period_id, version, is_locked, agent_key, object_kind, row_kind, row_key, metric_id, scorer_key, claim,
-        submitted_by, submitted_at, sheet_key, filed_by, filed_on
+        period_id, version, is_locked, agent_key, object_kind, row_kind, row_key, metric_id, fact_key, scorer_key,
+        claim, submitted_by, submitted_at, sheet_key, filed_by, filed_on
     )
     values (
         p_now_at.period_id, p_now_at.version, p_now_at.state in ('locked', 'exported', 'acknowledged'), p_agent_key,
-        p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim, session_user, clock(), p_sheet_key,
-        p_filed_by, p_filed_on
+        object.object_kind, object.row_kind, object.row_key, object.metric_id, object.fact_key, object.scorer_key,
+        p_claim, session_user, clock(), p_sheet_key, p_filed_by, p_filed_on
     )
     returning * into written;
     perform write_audit('dispute', 'dispute ' || written.dispute_id, to_jsonb(written));
@@ -1160,9 +1280,9 @@ begin
     return written.dispute_id;
 end $$;
 
+-- `p_object_kind` is rating, review, attendance, metric, gate or composite; the key is what the card calls it by.
 create function payroll.submit_dispute(
-    p_period_id text, p_agent_key text, p_object_kind text, p_row_kind text, p_row_key text, p_metric_id text,
-    p_scorer_key text, p_claim text
+    p_period_id text, p_agent_key text, p_object_kind text, p_object_key text, p_claim text
 ) returns bigint
 language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 declare
@@ -1176,16 +1296,14 @@ begin
             to_char(now_at.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
             using hint = 'after the lock a dispute leads to a restatement';
     end if;
-    return write_dispute(
-        now_at, p_agent_key, p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim
-    );
+    return write_dispute(now_at, p_agent_key, p_object_kind, p_object_key, p_claim);
 end $$;
 
 -- Files what a person wrote into a sheet; the number of the dispute, the same however often it is asked for. What came
 -- with the first load after the window is in time if it was written by then: sheets are read once a day.
 create function payroll.file_dispute(
     p_sheet_key text, p_load_seq bigint, p_filed_by text, p_filed_on date, p_period_id text, p_agent_key text,
-    p_object_kind text, p_row_kind text, p_row_key text, p_metric_id text, p_scorer_key text, p_claim text
+    p_object_kind text, p_object_key text, p_claim text
 ) returns bigint
 language plpgsql security definer set search_path = payroll, pg_temp set timezone = 'UTC' as $$
 declare
@@ -1224,8 +1342,7 @@ begin
             hint = 'after the lock record it with `kefu dispute submit`, which leads to a restatement; dismiss this row';
     end if;
     return write_dispute(
-        now_at, p_agent_key, p_object_kind, p_row_kind, p_row_key, p_metric_id, p_scorer_key, p_claim, p_sheet_key,
-        p_filed_by, p_filed_on
+        now_at, p_agent_key, p_object_kind, p_object_key, p_claim, p_sheet_key, p_filed_by, p_filed_on
     );
 end $$;
 
@@ -1400,9 +1517,9 @@ begin
         select oid::regprocedure from pg_proc
         where pronamespace = 'payroll'::regnamespace and proname in (
             'current_state', 'calculation_of', 'enter', 'expect', 'refuse_who', 'refuse_plan_author', 'result_hash',
-            'expect_result', 'write_adjustments', 'enter_dispute', 'write_dispute', 'expect_dispute', 'in_force',
-            'period_body', 'number_of', 'definition_hash', 'period_ends_at', 'after_business_days', 'audit_row',
-            'person_connected', 'is_waived'
+            'expect_result', 'write_adjustments', 'enter_dispute', 'disputed_object', 'write_dispute',
+            'expect_dispute', 'in_force', 'period_body', 'number_of', 'definition_hash', 'period_ends_at',
+            'after_business_days', 'audit_row', 'person_connected', 'is_waived'
         )
     loop
         execute format('revoke all on function %s from public', signature);

@@ -210,6 +210,7 @@ class Chunk:
         texts: plain message text aligned with `rows` (NULL where none), by text field; empty if not kept.
         cursor: to be committed with the rows, only for APIs that force a cursor.
         faultless: name of a file that was taken as a whole; what was refused of it before is settled.
+        row_numbers: the number of each of `rows` in that file, headings included; empty for other sources.
     """
 
     rows: pa.Table
@@ -220,6 +221,7 @@ class Chunk:
     texts: dict[str, pa.ChunkedArray] = dataclasses.field(default_factory=dict)
     cursor: dict[str, Any] | None = None
     faultless: str | None = None
+    row_numbers: list[int] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         accounted = self.rows.num_rows + len(self.rejects) + sum(self.filtered.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 
 import pyarrow as pa
@@ -80,7 +81,11 @@ def _read_folder(settings: Settings, entity: Entity, context: Context) -> Iterat
             )
             superseded = {"superseded_by_later_file": fresh.count(False)} if not all(fresh) else {}
             chunk = replace(
-                chunk, rows=chunk.rows.filter(pa.array(fresh, pa.bool_())), filtered=superseded, faultless=name
+                chunk,
+                rows=chunk.rows.filter(pa.array(fresh, pa.bool_())),
+                filtered=superseded,
+                faultless=name,
+                row_numbers=list(compress(chunk.row_numbers, fresh)),
             )
         chunks.append((name, answer, chunk))
     for name, answer, chunk in reversed(chunks):
@@ -122,7 +127,7 @@ def _take(path: Path, name: str, entity: Entity, context: Context) -> tuple[Chun
     for index, heading in enumerate(sheet.headings):
         if heading and index not in columns.values() and heading not in entity.ignored:
             chunk.drift[heading, "text"] = sum(row[index] != "" for _, row in sheet.rows)
-    return chunk, []
+    return replace(chunk, row_numbers=[number for number, _ in sheet.rows]), []
 
 
 def _columns(headings: Sequence[str], entity: Entity) -> dict[str, int]:

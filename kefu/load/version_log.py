@@ -102,6 +102,11 @@ def load_entity(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chu
             connection.execute("select ops.analyze_log(%s, %s)", [raw_schema(request.system), request.entity.name])
             _store_texts(connection, request, sequence, collected.texts, vault)
         load_id = _record_load(connection, request, report, collected.cursor, started)
+        if report.load_seq is not None:
+            connection.cursor().executemany(
+                "insert into ops.load_file (load_seq, first_load_row, file, row_numbers) values (%s, %s, %s, %s)",
+                [(sequence, *file) for file in collected.files],
+            )
         digests = _store_rejects(connection, request, load_id, collected, vault)
         _settle_quarantine(connection, keyed, request, load_id, collected, digests)
         connection.execute(sql.SQL("drop table {}, {}").format(staging, keyed))
@@ -114,6 +119,7 @@ class _Collected:
     drift: Counter[tuple[str, str]] = field(default_factory=Counter)
     texts: list[tuple[int, dict[str, pa.ChunkedArray]]] = field(default_factory=list)
     faultless: list[str] = field(default_factory=list)
+    files: list[tuple[int, str, list[int]]] = field(default_factory=list)
     cursor: dict[str, Any] | None = None
 
 
@@ -149,11 +155,13 @@ def _stage(warehouse: Warehouse, request: LoadRequest, chunks: Iterable[Chunk], 
                 )
             if any(len(values) for values in chunk.texts.values()):
                 collected.texts.append((offset, chunk.texts))
-            offset += rows.num_rows
             collected.rejects += chunk.rejects
             collected.drift.update(chunk.drift)
             if chunk.faultless is not None:
                 collected.faultless.append(chunk.faultless)
+                if chunk.row_numbers:
+                    collected.files.append((offset, chunk.faultless, chunk.row_numbers))
+            offset += rows.num_rows
             collected.cursor = chunk.cursor or collected.cursor
             report.read += chunk.read
             report.filtered.update(chunk.filtered)

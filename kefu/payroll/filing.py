@@ -25,12 +25,25 @@ def _columns(alias: str, names: tuple[str, ...]) -> str:
 
 
 _HANDED_IN = f"""
-select s.source_id, {_columns("s", _FIELDS)}, arrived.load_seq
+select s.source_id, {_columns("s", _FIELDS)}, arrived.load_seq, last.place
 from wh_staging.stg_tabular__dispute as s
 cross join lateral (
     select min(r._load_seq) as load_seq from raw_tabular.dispute as r
     where r._source_id = s.source_id and ({_columns("r", _KEY)}) = ({_columns("s", _KEY)})
 ) as arrived
+-- Where these words of it were first read; NULL where that was no file.
+cross join lateral (
+    select max(f.file || ' row ' || f.row_numbers[r._load_row - f.first_load_row + 1]) as place
+    from (
+        select * from raw_tabular.dispute as r
+        where r._source_id = s.source_id and ({_columns("r", _KEY)}) = ({_columns("s", _KEY)})
+        order by r._load_seq desc, r._load_row desc
+        limit 1
+    ) as r
+    join ops.load_file as f
+        on r._load_seq = f.load_seq
+        and r._load_row between f.first_load_row and f.first_load_row + cardinality(f.row_numbers) - 1
+) as last
 order by arrived.load_seq, {_columns("s", _KEY)}
 """
 
@@ -143,8 +156,15 @@ def _keep(
         "insert into ops.quarantine (source_id, system, entity, payload_digest, locator, field, found, expected,"
         " remedy, payload_encrypted, first_load_id)"
         " select source_id, system, entity, %s, %s, %s, %s, %s, %s, %s, load_id from ops.load where load_seq = %s"
-        " on conflict (source_id, entity, payload_digest) do update set field = excluded.field,"
+        " on conflict (source_id, entity, payload_digest) do update set locator = excluded.locator,"
+        " field = excluded.field,"
         " found = excluded.found, expected = excluded.expected, remedy = excluded.remedy, status = 'open',"
         " resolved_load_id = null where quarantine.status <> 'dismissed'",
-        [digest, _LOCATOR + _name(row), *problem, sealed, row["load_seq"]],
+        [
+            digest,
+            _LOCATOR + ": ".join(filter(None, [row["place"], _name(row)])),
+            *problem,
+            sealed,
+            row["load_seq"],
+        ],
     )

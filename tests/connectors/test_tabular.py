@@ -739,6 +739,7 @@ def test_the_same_key_in_two_files_is_taken_from_the_later_name(tmp_path: Path) 
     (tmp_path / "exam-3.csv").write_text(EXAM + "CS1001,e,first,2026-11-12,wrong,\n")
     chunks = load(Settings(folder=tmp_path, entities={"exam": {"files": "exam*"}}), "exam")
     assert [(row["employee_number"], row["score"]) for row in rows_of(chunks)] == [("CS1002", 80), ("CS1001", 95)]
+    assert [chunk.row_numbers for chunk in chunks] == [[3], [2], []]
     assert [(chunk.read, chunk.filtered, len(chunk.rejects)) for chunk in chunks] == [
         (2, {"superseded_by_later_file": 1}, 0),
         (1, {}, 0),

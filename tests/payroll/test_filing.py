@@ -167,10 +167,12 @@ REFUSED = {
 def test_what_cannot_be_filed_waits_with_its_words_and_the_reason(platform: Platform) -> None:
     rows = {name: DAY | changes for name, (changes, _, _) in REFUSED.items()}
     hand_in(platform, *rows.values())
+    # The headings are row 1.
+    places = {name: f"filing of dispute-2026-11.csv row {number}: {name}" for number, name in enumerate(REFUSED, 2)}
     for _ in range(2):
         assert sorted(filing.file_sheets(platform).waiting) == sorted(REFUSED)
         assert sorted(waiting(platform)) == sorted(
-            (f"filing of {name}", field, found) for name, (_, field, found) in REFUSED.items()
+            (places[name], field, found) for name, (_, field, found) in REFUSED.items()
         )
         # Neither reading the sheet again nor a replay settles it.
         ingest(platform, "again", "inbox", "dispute")
@@ -179,7 +181,7 @@ def test_what_cannot_be_filed_waits_with_its_words_and_the_reason(platform: Plat
     filing.file_sheets(platform)
     records = query(platform, "select quarantine_id, locator, expected, remedy from ops.quarantine")
     for number, locator, *words in records:
-        assert quarantine.payload(platform, number) == rows[locator.removeprefix("filing of ")] and all(words)
+        assert quarantine.payload(platform, number) == rows[locator.split(": ", 1)[1]] and all(words)
         quarantine.dismiss(platform.warehouse, number, "ana", "handed in by mistake")
     assert filing.file_sheets(platform) == filing.Filed([], [])
     assert waiting(platform) == [] and query(platform, "select count(*) from payroll.dispute") == [(0,)]
@@ -195,9 +197,26 @@ def test_a_row_is_filed_when_the_cause_is_gone_and_one_that_was_corrected_waits_
     hand_in(platform, DAY, name="dispute-corrected.csv")
     assert filing.file_sheets(platform).line() == "disputes: 2 filed from sheets, 0 wait in quarantine"
     assert query(platform, "select locator, status from ops.quarantine order by locator") == [
-        (f"filing of CS1001:{PERIOD}:attendance:CS1001:2026-11-05", "superseded"),
-        (f"filing of CS1001:{PERIOD}:attendance:CS1001:2026-11-06", "replayed"),
+        (f"filing of dispute-2026-11.csv row 2: CS1001:{PERIOD}:attendance:CS1001:2026-11-06", "replayed"),
+        (f"filing of dispute-2026-11.csv row 3: CS1001:{PERIOD}:attendance:CS1001:2026-11-05", "superseded"),
     ]
+
+
+def test_a_row_that_waits_names_the_file_and_row_that_hold_its_last_words(platform: Platform) -> None:
+    # Rows without anything are passed over and still count where they stand.
+    nothing = dict.fromkeys(DAY, "")
+    hand_in(platform, DAY, nothing, *(DAY | {"object_key": f"CS1001:2026-11-0{day}"} for day in (7, 8)))
+    filing.file_sheets(platform)
+    assert [place.split(":")[0] for place, _, _ in waiting(platform)] == [
+        f"filing of dispute-2026-11.csv row {number}" for number in (4, 5)
+    ]
+    # Both files hold the 8th; the later one counts.
+    hand_in(platform, DAY | {"object_key": "CS1001:2026-11-08", "claim": "in other words"}, name="dispute-later.csv")
+    filing.file_sheets(platform)
+    record = f"CS1001:{PERIOD}:attendance:CS1001:2026-11"
+    assert [place for place, _, _ in waiting(platform)] == [
+        f"filing of dispute-2026-11.csv row 4: {record}-07", f"filing of dispute-later.csv row 2: {record}-08",
+    ]  # fmt: skip
 
 
 def test_a_run_that_was_killed_files_the_rest_and_nothing_twice(

@@ -140,6 +140,7 @@ APPEND_ONLY = {
     "cfg.object_version": "body",
     "cfg.plan_approval": "approved_by",
     "ops.load": "read_count",
+    "ops.load_file": "file",
     "ops.reliability_override": "weight_factor",
 }
 

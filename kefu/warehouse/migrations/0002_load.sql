@@ -26,6 +26,17 @@ create table ops.load (
 );
 create index load_by_source on ops.load (source_id, entity, load_id);
 
+-- Where the rows of a load stood in the sheets that were handed in: the row `_load_row` of a version log in the file
+-- with the last `first_load_row` up to it. Only loads that changed the log.
+create table ops.load_file (
+    load_seq bigint not null references ops.load (load_seq),
+    first_load_row bigint not null,
+    file text not null,
+    -- The number in the sheet of each row from `first_load_row` on; the headings are row 1.
+    row_numbers integer[] not null,
+    primary key (load_seq, first_load_row)
+);
+
 create table ops.quarantine (
     quarantine_id bigint generated always as identity primary key,
     source_id text not null,
@@ -74,16 +85,20 @@ create table vault.message_text (
     primary key (source_id, entity, key, field, load_seq)
 );
 
-grant select, insert on ops.load, ops.quarantine, ops.schema_drift to kefu_loader;
+grant select, insert on ops.load, ops.load_file, ops.quarantine, ops.schema_drift to kefu_loader;
 -- The loader writes text it will never read.
 grant insert on vault.message_text to kefu_loader;
 grant update (status, resolved_load_id, dismissed_by, dismissed_because) on ops.quarantine to kefu_loader;
 grant update (record_count, last_load_id) on ops.schema_drift to kefu_loader;
-grant select on ops.load, ops.quarantine, ops.schema_drift to kefu_transformer;
+grant select on ops.load, ops.load_file, ops.quarantine, ops.schema_drift to kefu_transformer;
 grant select, delete on vault.message_text to kefu_text;
 create trigger load_append_only before update or delete on ops.load
 for each row execute function ops.refuse_change();
 create trigger load_no_truncate before truncate on ops.load
+for each statement execute function ops.refuse_change();
+create trigger load_file_append_only before update or delete on ops.load_file
+for each row execute function ops.refuse_change();
+create trigger load_file_no_truncate before truncate on ops.load_file
 for each statement execute function ops.refuse_change();
 
 -- Plans need counts: the loader may ask for statistics of a log it cannot otherwise touch.

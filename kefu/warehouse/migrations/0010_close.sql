@@ -1544,4 +1544,4 @@ end $$;
 grant execute on function payroll.undecided to kefu_auditor;
 grant usage on schema payroll to kefu_loader;
 -- Why a row of a sheet is not filed changes while it waits.
-grant update (field, found, expected, remedy) on ops.quarantine to kefu_loader;
+grant update (locator, field, found, expected, remedy) on ops.quarantine to kefu_loader;

@@ -43,21 +43,22 @@ class Scale:
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval bar in percent of its width: dot at the value, band from low to high, tick at the target."""
+    """An interval bar in percent of its width: dot at the value, band from low to high, ticks at the target."""
 
     dot: float | None
     start: float | None
     width: float | None
-    target: float | None
+    targets: list[float]
 
     @classmethod
     def of(
-        cls, scale: Scale, value: Number | None, low: Number | None, high: Number | None, target: Number | None
+        cls, scale: Scale, value: Number | None, low: Number | None, high: Number | None, targets: Sequence[Number]
     ) -> Bar:
         """Returns the bar of a measured value; the band is None unless both limits are known."""
         start, end = scale.percent(low), scale.percent(high)
         width = round(end - start, 2) if start is not None and end is not None else None
-        return cls(scale.percent(value), start if width is not None else None, width, scale.percent(target))
+        ticks = [tick for target in targets if (tick := scale.percent(target)) is not None]
+        return cls(scale.percent(value), start if width is not None else None, width, ticks)
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,15 @@ class LineChart:
     lines: list[Line]
     ticks: list[tuple[float, float]]
     days: list[tuple[float, date]]
-    target: float | None
+    targets: list[float]
 
     @classmethod
-    def of(cls, readings: Sequence[Reading], unit: str, target: Number | None) -> LineChart | None:
+    def of(cls, readings: Sequence[Reading], unit: str, targets: Sequence[Number]) -> LineChart | None:
         """Returns the chart of daily readings, None when no reading has a value."""
         values = [float(reading.value) for reading in readings if reading.value is not None]
         if not values:
             return None
-        wanted = [*values, *([float(target)] if target is not None else [])]
+        wanted = [*values, *(float(target) for target in targets)]
         ticks = _ticks(0.0 if unit in ("count", "seconds") else min(wanted), max(wanted), share=unit == "share")
         first, last = min(reading.day for reading in readings), max(reading.day for reading in readings)
         span = max((last - first).days, 1)
@@ -134,7 +135,7 @@ class LineChart:
             lines,
             [(y(tick), tick) for tick in ticks],
             [(x(day), day) for day in shown],
-            y(target) if target is not None else None,
+            [y(target) for target in targets],
         )
 
 

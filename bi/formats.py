@@ -39,12 +39,13 @@ class Formatter:
             return self.duration(Decimal(value), decimals)
         return self.number(value, decimals)
 
-    def target(self, value: Any, unit: str, direction: str | None) -> str:
-        """Returns a target with its sense, without idle zeros: `≥ 80%`, `≤ 45 s`, `≈ 300 s` for a band."""
-        sense = {"higher": "≥ ", "lower": "≤ ", "band": "≈ "}.get(direction or "", "")
-        shown = Decimal(value) * (100 if unit == "share" else 1)
-        decimals = max(0, -int(shown.normalize().as_tuple().exponent))
-        return sense + self.value(value, unit, decimals)
+    def target(self, value: Any, unit: str, direction: str | None, tolerance: Any = None) -> str:
+        """Returns a target with its sense, without idle zeros: `≥ 80%`, `≤ 45 s`, `10% – 30%` for a band."""
+        limits = [Decimal(value)] if tolerance is None else [Decimal(value - tolerance), Decimal(value + tolerance)]
+        shown = [limit * (100 if unit == "share" else 1) for limit in limits]
+        decimals = max(0, *(-int(limit.normalize().as_tuple().exponent) for limit in shown))
+        sense = {"higher": "≥ ", "lower": "≤ "}.get(direction or "", "")
+        return sense + " – ".join(self.value(limit, unit, decimals) for limit in limits)
 
     def duration(self, seconds: Decimal, decimals: int) -> str:
         """Returns seconds below 100 as seconds, longer durations as `3m 25s`, `5 min` or `2h 05m`."""

@@ -95,7 +95,7 @@ def outputs(card: Card, language: Language) -> list[Output]:
         return found
     found += _measure(card, word("value"), language)
     if roles.target:
-        found.append(Output(_number(card, roles.target, language), word("target")))
+        found.append(Output(_target(card, language), word("target")))
     coded(roles.badge, word("reliability"), "reliability")
     return found
 
@@ -106,6 +106,8 @@ def _table_column(card: Card, column: Column, language: Language) -> list[Output
         return [_words(source, title, str(column.labels), language)]
     if column.format == "measure":
         return _measure(card, title, language)
+    if column.format == "target":
+        return [Output(_target(card, language), title)]
     if column.format == "value":
         return [Output(_number(card, column.column, language), title)]
     if column.format == "number":
@@ -132,9 +134,24 @@ def _measure(card: Card, title: str, language: Language) -> list[Output]:
     return found
 
 
+def _target(card: Card, language: Language) -> str:
+    """The target, or the limits of one that is a band."""
+    target = _column(card.roles.target, language)
+    if card.roles.tolerance is None:
+        return _shown(card, target, language)
+    tolerance = _column(card.roles.tolerance, language)
+    low, high = (_shown(card, f"({target} {sign} {tolerance})", language) for sign in "-+")
+    return f"case when {tolerance} is null then {_shown(card, target, language)} else {low} || ' – ' || {high} end"
+
+
 def _number(card: Card, role: str, language: Language) -> str:
+    return _shown(card, _column(role, language), language)
+
+
+def _shown(card: Card, source: str, language: Language) -> str:
+    """A number in the unit of its row, as text."""
     unit = _literal(card.unit) if card.unit else _column(card.roles.unit, language)
-    decimals, source = _column(card.roles.decimals, language), _column(role, language)
+    decimals = _column(card.roles.decimals, language)
     seconds = "秒" if language == "zh-CN" else "s"
     return (
         f"case {unit} when 'share' then round(100 * {source}, {decimals}) || '%'"

@@ -84,6 +84,7 @@ class Roles(Strict):
     unit: str | None = Field(None, description="column with share, seconds, count or score")
     decimals: str | None = None
     target: str | None = None
+    tolerance: str | None = Field(None, description="how far a target that is a band reaches to either side")
     direction: str | None = Field(None, description="column with higher, lower or band")
     null_reason: str | None = Field(None, description="why there is no value")
     badge: str | None = Field(None, description="reliability state, or the state of a strip")
@@ -95,12 +96,15 @@ class Roles(Strict):
 class Column(Strict):
     """One column of a table.
 
-    `measure` is the value of the card's roles with interval and n; `value` is another number in the same unit.
+    `measure` is the value of the card's roles with interval and n, `target` what it should be; `value` is another
+    number in the same unit.
     """
 
     column: str
     title: Text
-    format: Literal["text", "code", "count", "number", "share", "date", "instant", "label", "measure", "value"] = "text"
+    format: Literal[
+        "text", "code", "count", "number", "share", "date", "instant", "label", "measure", "target", "value"
+    ] = "text"
     labels: str | None = Field(None, description="enumeration of labels.yml, for format label")
     decimals: int = 1
 

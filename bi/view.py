@@ -190,16 +190,15 @@ class View:
                 )
             )
             numbers.append((self.format.day(day), name, measure))
-        target = self._get(card, "target", rows[0])
         unit = self._unit(card, rows[0])
-        chart = LineChart.of(readings, unit, target)
+        chart = LineChart.of(readings, unit, self._limits(card, rows[0]))
         thin = any(reading.is_thin and reading.value is not None for reading in readings)
         return LineView(
             chart,
             [(line.key, self._code("channel", line.key)) for line in chart.lines if line.points] if chart else [],
             [(y, self._tick(tick, unit)) for y, tick in chart.ticks] if chart else [],
             [(x, self.format.day_of_month(day)) for x, day in chart.days] if chart else [],
-            None if target is None else self.format.target(target, unit, self._get(card, "direction", rows[0])),
+            self._target(card, rows[0]),
             self.word("thin").format(n=card.thin_below) if thin else None,
             sorted({measure.missing.of(self.language) for *_, measure in numbers if measure.missing}),
             numbers,
@@ -246,6 +245,8 @@ class View:
             return Cell(align=align)
         if column.format == "label":
             return Cell(label=self.labels.code(str(column.labels), str(value)), align=align, sort=str(value))
+        if column.format == "target":
+            return Cell(self._target(card, row), align=align, sort=float(value))
         if column.format == "date":
             return Cell(self.format.day(value), align=align, sort=value.isoformat())
         if column.format == "instant":
@@ -282,7 +283,7 @@ class View:
             is_below_min=is_below,
             min_n=None if min_n is None else self.format.number(min_n),
             verdict=self._verdict(value, low, high, target, self._get(card, "direction", row)),
-            bar=Bar.of(scale, value, low, high, target) if scale and value is not None else None,
+            bar=Bar.of(scale, value, low, high, self._limits(card, row)) if scale and value is not None else None,
             badge=self.labels.code("reliability", badge) if badge else None,
             sort=None if value is None else float(value),
         )
@@ -322,19 +323,30 @@ class View:
         return replace(self._info(card, rows[0]) if one_metric else Info(), question=card.question.of(self.language))
 
     def _info(self, card: Card, row: Row) -> Info:
-        target, min_n = self._get(card, "target", row), self._get(card, "min_n", row)
-        unit = self._unit(card, row)
+        min_n = self._get(card, "min_n", row)
         return Info(
             formula=self._get(card, "formula", row),
             min_n=None if min_n is None else self.format.number(min_n),
-            target=None if target is None else self.format.target(target, unit, self._get(card, "direction", row)),
+            target=self._target(card, row),
         )
+
+    def _target(self, card: Card, row: Row) -> str | None:
+        target, tolerance, direction = (self._get(card, role, row) for role in ("target", "tolerance", "direction"))
+        return None if target is None else self.format.target(target, self._unit(card, row), direction, tolerance)
+
+    def _limits(self, card: Card, row: Row) -> list[Any]:
+        """The target, or the two limits of one that is a band."""
+        target, tolerance = self._get(card, "target", row), self._get(card, "tolerance", row)
+        if target is None:
+            return []
+        return [target] if tolerance is None else [target - tolerance, target + tolerance]
 
     def _scale(self, card: Card, rows: Iterable[Row]) -> Scale:
         rows = list(rows)
         if card.roles.value is None or not rows:
             return Scale(0.0, 1.0)
-        parts = [self._get(card, role, row) for row in rows for role in ("value", "low", "high", "target")]
+        parts = [self._get(card, role, row) for row in rows for role in ("value", "low", "high")]
+        parts += [limit for row in rows for limit in self._limits(card, row)]
         return Scale.around(parts, self._unit(card, rows[0]))
 
     def _attributes(self, rows: list[Row]) -> dict[str, str]:

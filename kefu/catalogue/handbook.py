@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bi.formats import Formatter
 from bi.site import Chapter, Entry
 from bi.spec import Language, load_labels, short
 from kefu.catalogue.files import Catalogue
@@ -45,7 +46,7 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
     coverage = "" if estimate == "none" else f"{catalogue.defaults.interval.coverage} "
     interval = coverage + code("estimate", estimate)
     target = metric.targets[-1] if metric.targets else None
-    reach = f" ± {target.tolerance:f}" if target and target.tolerance else ""
+    aim = target and Formatter(language).target(target.value, metric.unit, metric.direction, target.tolerance)
     is_shifted = metric.matures_in is not None and catalogue.defaults.period.late_mature == "shift"
     facts = [
         (word("unit"), code("unit", metric.unit)),
@@ -55,7 +56,7 @@ def entry(catalogue: Catalogue, metric: Metric, language: Language) -> Entry:
         (word("channel"), listed("channel", metric.channels)),
         (word("dated"), listed("attribution", dated)),
         (word("credited"), listed("credit", credited)),
-        (word("target"), f"{target.value:f}{reach} ({target.from_})" if target else ""),
+        (word("target"), f"{aim} ({target.from_})" if target else ""),
         (word("min_n"), str(metric.min_n)),
         (word("interval"), interval if measures else ""),
         (

@@ -118,7 +118,7 @@ def _targets(targets: list[Row], words: Words) -> Part:
             (
                 Cell(words.metric(row["metric_id"])),
                 Cell(shown, tone="muted" if row["value"] is None else "plain"),
-                Cell(words.formatter.target(row["target"], metric.unit, metric.direction)),
+                Cell(words.formatter.target(row["target"], metric.unit, metric.direction, row["tolerance"])),
                 Cell("—" if row["n"] is None else str(row["n"])),
                 met,
             )

@@ -18,7 +18,8 @@ from kefu.warehouse import Role, WarehouseError
 _QUERIES = {
     # The target is that of the period's last day; of a definition that no longer holds none is shown.
     "pub_kpi.metric_definition": "select m.*, m.metric_version as version, t.start_value"
-    " + coalesce((t.end_value - t.start_value) * (p.period_end - t.valid_from) / t.ramp_days, 0) as target"
+    " + coalesce((t.end_value - t.start_value) * (p.period_end - t.valid_from) / t.ramp_days, 0) as target,"
+    " t.tolerance"
     " from {staging}.stg_cfg__metric_version as m cross join {staging}.stg_cfg__period as p"
     " left join {staging}.stg_cfg__metric_target as t on m.metric_id = t.metric_id"
     " and p.period_end between t.valid_from and t.valid_to and p.period_start between m.valid_from and m.valid_to",

@@ -36,7 +36,11 @@ def test_values_carry_their_unit(value: Decimal, unit: str, decimals: int, zh: s
 def test_targets_say_which_side_is_good() -> None:
     assert EN.target(Decimal("0.80"), "share", "higher") == "≥ 80%"
     assert EN.target(Decimal("0.025"), "share", "lower") == "≤ 2.5%"
-    assert ZH.target(300, "seconds", "band") == "≈ 5分钟"
+    assert ZH.target(300, "seconds", "band", 60) == "4分钟 – 6分钟"
+    assert EN.target(Decimal("0.20"), "share", "band", Decimal("0.10")) == "10% – 30%"
+    # Both limits have the decimals that one of them needs.
+    assert EN.target(Decimal("1.5"), "ratio", "band", Decimal("0.25")) == "1.25 – 1.75"
+    assert EN.target(Decimal("0.80"), "share", "band", Decimal("0.055")) == "74.5% – 85.5%"
     assert EN.target(85, "score", None) == "85"
 
 
@@ -50,9 +54,10 @@ def test_dates_follow_the_language_and_instants_are_utc() -> None:
 
 def test_a_bar_stands_where_its_numbers_say() -> None:
     scale = Scale(0.5, 1.0)
-    bar = Bar.of(scale, 0.75, 0.6, 0.9, 0.8)
-    assert (bar.dot, bar.start, bar.width, bar.target) == (50.0, 20.0, 60.0, 60.0)
-    assert Bar.of(scale, 0.75, None, 0.9, None) == Bar(50.0, None, None, None)
+    bar = Bar.of(scale, 0.75, 0.6, 0.9, [0.8])
+    assert (bar.dot, bar.start, bar.width, bar.targets) == (50.0, 20.0, 60.0, [60.0])
+    assert Bar.of(scale, 0.75, 0.6, 0.9, [0.6, 0.8]).targets == [20.0, 60.0]
+    assert Bar.of(scale, 0.75, None, 0.9, []) == Bar(50.0, None, None, [])
     assert scale.percent(2) == 100.0
 
 
@@ -76,20 +81,20 @@ def test_a_line_breaks_at_days_without_a_value() -> None:
         _reading(7, 0.6),
         _reading(8, 0),
     ]
-    chart = LineChart.of(readings, "share", 0.8)
+    chart = LineChart.of(readings, "share", [0.8])
     assert chart is not None
     (line,) = chart.lines
     assert len(line.points) == 5
     assert [stroke.count(",") for stroke in line.strokes] == [2, 2]  # 2-3 and 7-8; the 5th stands alone
-    assert chart.target == line.points[0].y
+    assert chart.targets == [line.points[0].y]
     lowest = line.points[-1]
     assert lowest.y == max(y for y, _ in chart.ticks), "0 is drawn on the zero line, unlike NULL"
 
 
 def test_ticks_are_round_and_hold_every_value() -> None:
-    chart = LineChart.of([_reading(2, 31.0), _reading(3, 49.0)], "seconds", None)
+    chart = LineChart.of([_reading(2, 31.0), _reading(3, 49.0)], "seconds", [])
     assert chart is not None
     assert [tick for _, tick in chart.ticks] == [0, 20, 40, 60]
-    assert LineChart.of([_reading(2, None)], "share", 0.9) is None
-    single = LineChart.of([_reading(2, 1.0)], "share", None)
+    assert LineChart.of([_reading(2, None)], "share", [0.9]) is None
+    single = LineChart.of([_reading(2, 1.0)], "share", [])
     assert single is not None and max(tick for _, tick in single.ticks) == 1.0

@@ -200,6 +200,9 @@ def test_targets_are_judged_with_the_interval_in_mind(pages: dict[str, Page]) ->
     assert re.findall(r"</i>([^<]+)</span></span>", abandoned) == ["Too close to call", "Off target"]
     assert "Target ≥ 80%" in level and "Target ≤ 5%" in abandoned
     assert "judged" not in handled, "a band has no single target to be on"
+    assert "Target 4 min – 6 min" in handled
+    [row] = [row for row in pages["operations.en"].rows if "4 min – 6 min" in row]
+    assert row[:3] == ["VIP", "Average handle time", "Voice"]
 
 
 def test_every_number_comes_with_n_and_few_cases_are_flagged(pages: dict[str, Page]) -> None:

@@ -39,7 +39,7 @@ def test_the_numbers_inside_a_definition_are_shown(project: Path) -> None:
     assert "Hours in which replies are timed = the agent's rostered time (roster)" in named
     assert facts["Counted on"] == "Day on which the conversation starts"
     assert facts["Credited to"] == "Team or queue only, never a person"
-    assert facts["Target"] == "0.80 (2026-01-01)"
+    assert facts["Target"] == "≥ 80% (2026-01-01)"
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from bi.document import Document, render
 from bi.spec import LANGUAGES, Language
 from kefu.cli import app
-from kefu.explain.appraisal import FEWEST_PEERS, PERCENTILES, Appraisal, catalogue_of, load, scope_of
+from kefu.explain.appraisal import FEWEST_PEERS, PERCENTILES, Appraisal, catalogue_of, load, scope_of, team_targets
 from kefu.explain.card import card
+from kefu.explain.team import report
 from kefu.explain.write import write_reports
 from kefu.payroll import Close, CloseRefused, handed_out
 from kefu.pipeline.context import Platform, Scope
@@ -302,6 +303,28 @@ def test_facts_behind_gates_and_metrics_are_listed_with_what_a_dispute_names(lin
         assert [note.split(";")[0].split("；")[0] for note in values] == [
             row["metric_id"] for row in found.components if row["metric_id"] in platform.catalogue.metrics
         ]
+
+
+def test_a_team_report_shows_the_limits_of_a_target_that_is_a_band(line: Line) -> None:
+    platform = line.platform
+    with platform.warehouse.connect(Role.AUDITOR) as reader:
+        answered = dict(
+            reader.execute(
+                "select unit_key, is_met from wh_kpi.target_attainment where unit_kind = 'team'"
+                " and period_kind = 'period' and channel = 'all' and metric_id = 'survey_response_rate'"
+                " and value is not null"
+            ).fetchall()
+        )
+    targets = team_targets(platform, scope_of(platform, platform.period()))
+    assert answered
+    said: dict[Language, tuple[str, str]] = {"en": ("Targets", "met"), "zh-CN": ("目标达成", "达成")}
+    for language, names in said.items():
+        for team, is_met in answered.items():
+            document = report(team, [], targets[team], platform.catalogue, platform.period(), language)
+            [part] = [part for part in document.parts if part.title == names[0]]
+            [row] = [row for row in part.grids[0].rows if row[2].text == "10% – 30%"]
+            assert row[0].text == {"en": "Survey response rate", "zh-CN": "参评率"}[language]
+            assert (row[4].text == names[1]) is is_met
 
 
 def test_a_person_who_is_not_scored_is_named(line: Line) -> None:

@@ -34,6 +34,7 @@ select
     metric_definition.decimals,
     metric_definition.direction,
     metric_definition.target,
+    metric_definition.tolerance,
     metric_definition.min_n,
     unit.unit_order,
     unit.name_zh as unit_name_zh,

@@ -15,6 +15,7 @@ select
     metric_definition.decimals,
     target_attainment.direction,
     target_attainment.target,
+    target_attainment.tolerance,
     target_attainment.channel,
     target_attainment.n,
     target_attainment.value,

@@ -18,6 +18,7 @@ select
     metric_definition.decimals,
     metric_definition.direction,
     metric_definition.target,
+    metric_definition.tolerance,
     metric_definition.min_n,
     metric_value.channel,
     metric_value.value,

@@ -20,6 +20,7 @@ select
     metric_definition.decimals,
     metric_definition.direction,
     metric_definition.target,
+    metric_definition.tolerance,
     metric_definition.min_n,
     metric_definition.formula_zh,
     metric_definition.formula_en

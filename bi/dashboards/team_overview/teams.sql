@@ -17,6 +17,7 @@ select
     metric_definition.decimals,
     metric_definition.direction,
     metric_definition.target,
+    metric_definition.tolerance,
     metric_definition.min_n,
     team.team_key,
     team.name_zh as team_name_zh,

@@ -19,6 +19,7 @@ select
     metric_value.null_reason,
     metric_definition.decimals,
     metric_definition.target,
+    metric_definition.tolerance,
     metric_definition.direction,
     metric_definition.formula_zh,
     metric_definition.formula_en

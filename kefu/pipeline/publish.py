@@ -59,6 +59,8 @@ _QUERIES = {
     "pub_operations.collection_todo": "select * from {appraisal}.collection_todo",
     "pub_operations.double_scoring": "select * from {appraisal}.double_scoring",
     "pub_operations.calibration": "select * from {appraisal}.calibration",
+    "pub_operations.dispute_rate": "select * from {appraisal}.dispute_rate",
+    "pub_operations.rater_overturn": "select * from {appraisal}.rater_overturn",
     "pub_operations.quality_result": "select *, jsonb_array_length(failing_keys) as failing_count"
     " from ops.quality_result where calc_id = {calc_id}",
     # The newest load of each entity; when it ran says nothing about the results, so it is not part of their hash;

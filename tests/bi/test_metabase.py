@@ -95,7 +95,7 @@ def test_one_run_makes_everything_once_and_the_next_changes_nothing(
     assert result.changes == planned.changes and result.skipped == []
     made = Counter((change.action, change.kind) for change in result.changes)
     # Two languages: 59 cards, the publication and lists of choices; six dashboards; a root and a folder each.
-    assert made == {("create", "collection"): 3, ("create", "card"): 128, ("create", "dashboard"): 12}
+    assert made == {("create", "collection"): 3, ("create", "card"): 132, ("create", "dashboard"): 12}
     names = {dashboard["name"] for dashboard in fake.dashboards.values()}
     assert names == {
         "团队总览", "全部指标", "运营驱动", "辅导", "可信度", "数据质量",
@@ -258,7 +258,7 @@ def _describe_collection(fake: FakeMetabase) -> None:
 def _trash_collection(fake: FakeMetabase) -> None:
     english = next(c for c in fake.collections.values() if c["name"] == "English")
     fake._put_collection(english["id"], None, {"archived": True})
-    assert sum(card["archived"] for card in fake.cards.values()) == 64
+    assert sum(card["archived"] for card in fake.cards.values()) == 66
 
 
 @pytest.mark.parametrize(
@@ -332,10 +332,10 @@ def test_what_is_declared_no_more_is_archived_and_what_is_not_ours_stays(
     assert result.exit_code == 0
     archived = {str(change) for change in result.changes if change.action == "archive"}
     assert "archive dashboard data_quality.en" in archived and "archive card team_overview.en.retired" in archived
-    assert len(archived) == 2 * (8 + 9 + 6 + 8 + 14 + 5 + 3) + 1
+    assert len(archived) == 2 * (8 + 9 + 6 + 10 + 14 + 5 + 3) + 1
     assert not copied["archived"] and not own["archived"] and kept["archived"]
     kept["collection_id"] = 990  # where the trash shows it
-    assert len(applied.cards) == 128 + 3, "nothing is deleted"
+    assert len(applied.cards) == 132 + 3, "nothing is deleted"
     assert apply(client, site, database_id).exit_code == 0 and not kept["archived"], "and all of it comes back"
     assert (copied["name"], copied["collection_id"]) == ("My loads", None)
 
@@ -350,7 +350,7 @@ def test_busy_answers_and_lost_answers_do_not_make_things_twice(
     fake.trouble = [code for _ in range(30) for code in (429, None, None, "lose", None, 503, None)]  # type: ignore[misc]
     result = apply(client, site, database_id)
     assert result.exit_code == 0, result.lines()
-    assert (len(fake.collections), len(fake.cards), len(fake.dashboards)) == (3, 128, 12)
+    assert (len(fake.collections), len(fake.cards), len(fake.dashboards)) == (3, 132, 12)
     assert apply(client, site, database_id).changes == []
 
 
@@ -444,7 +444,7 @@ def test_the_sync_is_awaited_and_what_is_missing_named(fake: FakeMetabase, clien
     fake.polls_until_synced = 3
     wait_for_sync(client, database_id, seconds=0)
     assert fake.databases[database_id]["initial_sync_status"] == "complete"
-    assert len(field_ids(client, database_id)) == len(load_contract()) == 34
+    assert len(field_ids(client, database_id)) == len(load_contract()) == 36
     del fake.tables["pub_appraisal.score"]
     with pytest.raises(MetabaseError, match=r"table pub_appraisal.score is missing. Remedy: run `kefu publish`"):
         wait_for_sync(client, database_id, polls=4, seconds=0)

@@ -205,6 +205,20 @@ def test_targets_are_judged_with_the_interval_in_mind(pages: dict[str, Page]) ->
     assert row[:3] == ["VIP", "Average handle time", "Voice"]
 
 
+def test_disputes_are_shown_by_team_and_by_rater(pages: dict[str, Page]) -> None:
+    rows = pages["reliability.en"].rows
+    assert [row for row in rows if row[0].startswith("2026-1") and len(row) == 9] == [
+        ["2026-11-demo", "Billing", "2", "0", "0.0%", "0", "0", "0", "—"],
+        ["2026-11-demo", "General", "8", "2", "25.0%", "3", "2", "1", "50.0%"],
+        ["2026-10-demo", "No team", "1", "1", "100.0%", "1", "1", "0", "0.0%"],
+    ]
+    # Who had most overturned stands first.
+    assert [row for row in rows if len(row) == 5 and row[1].isdigit() and row[3].endswith("%")] == [
+        ["王磊", "2", "2", "100.0%", "4.0"], ["李娜", "4", "1", "25.0%", "2.5"],
+    ]  # fmt: skip
+    assert {"各班组的申诉率", "各评分者的改判率"} <= {text for _, text in pages["reliability.zh-CN"].texts}
+
+
 def test_every_number_comes_with_n_and_few_cases_are_flagged(pages: dict[str, Page]) -> None:
     page = pages["team_overview.en"]
     assert ">n 878<" in page.tile("Service level") and "80.7% – 85.6%" in page.tile("Service level")

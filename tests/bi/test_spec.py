@@ -38,10 +38,10 @@ def test_every_dashboard_is_found_with_its_cards_and_files() -> None:
         ("metrics", 8, 2),
         ("operations", 9, 0),
         ("coaching", 6, 1),
-        ("reliability", 8, 1),
+        ("reliability", 10, 1),
         ("data_quality", 14, 0),
     ]
-    assert len({entry.sql for _, entry in site.statements()}) == 45
+    assert len({entry.sql for _, entry in site.statements()}) == 47
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_metabase_shows_words_and_reasons_instead_of_codes_and_nulls(owner: psyc
             assert len(set(titles)) == len(titles), f"{card.key}: Metabase needs distinct titles, found {titles}"
             if not cursor.fetchall():
                 empty.add(card.key)
-    assert len(cards) == 59
+    assert len(cards) == 61
     # The small dataset holds no metric of these dimensions.
     assert empty == {"resolution", "sales", "bot"}
 

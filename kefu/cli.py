@@ -56,7 +56,7 @@ text_app = typer.Typer(no_args_is_help=True, help="What stored message text says
 app.add_typer(text_app, name="text")
 app.add_typer(integrity_app, name="integrity")
 app.add_typer(trust_app, name="trust")
-console = Console()
+console = Console(soft_wrap=True)
 
 
 def main() -> None:
@@ -226,10 +226,10 @@ def _serve(world: World, port: int) -> None:
 
     with serve(world, ["live_helper_chat", "chatwoot"], port) as servers:
         for system, server in servers.by_system.items():
-            console.print(f"{system}: {server.url}, settings {server.settings}", markup=False, soft_wrap=True)
-            console.print(f"  variables {server.environment}; habits: POST {server.url}/_control", soft_wrap=True)
+            console.print(f"{system}: {server.url}, settings {server.settings}", markup=False)
+            console.print(f"  variables {server.environment}; habits: POST {server.url}/_control")
         variables = " ".join(f"{name}={value}" for name, value in desk_variables(servers).items())
-        console.print(f"the written config/ reads it with {variables}", soft_wrap=True)
+        console.print(f"the written config/ reads it with {variables}")
         console.print("press Ctrl-C to stop")
         with suppress(KeyboardInterrupt):
             signal.pause()
@@ -241,7 +241,7 @@ def purge() -> None:
     from kefu.payroll.retention import purge
 
     for line in purge(_platform()):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False)
 
 
 @warehouse_app.command()
@@ -352,7 +352,7 @@ def list_metrics(
             console.print(f"[bold]{name}[/bold]")
             for metric in (metric for metric in metrics if metric.dimension == name):
                 line = f"  {metric.metric_id}  {metric.name.zh} · {metric.name.en} ({', '.join(metric.units)})"
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
+                console.print(line, markup=False, highlight=False)
 
 
 @metrics_app.command("show")
@@ -377,7 +377,7 @@ def show_metric(
         shown = entry(catalogue, catalogue.metrics[metric_id], language)
         console.print(f"[bold]{shown.name}[/bold] ({metric_id})")
         for label, text in ((None, shown.question), (None, shown.formula), *shown.facts):
-            console.print(f"  {label}: {text}" if label else f"  {text}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {label}: {text}" if label else f"  {text}", markup=False, highlight=False)
 
 
 @metrics_app.command("explain")
@@ -408,9 +408,9 @@ def explain_metric(
         most_rows=rows,
     )
     for line in found.lines():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False)
     for part in found.parts:
-        console.print(part.heading(), markup=False, highlight=False, soft_wrap=True)
+        console.print(part.heading(), markup=False, highlight=False)
         table = Table(*part.columns)
         for row in part.rows:
             table.add_row(*("" if cell is None else str(cell) for cell in row))

@@ -19,7 +19,7 @@ from kefu.warehouse import Role
 if TYPE_CHECKING:
     from bi.document import Document
 
-console = Console()
+console = Console(soft_wrap=True)
 AUDITOR = Role.AUDITOR.value
 PeriodOption = Annotated[str | None, typer.Option(help="id in config/periods.yml; the latest unless given")]
 ReadAs = Annotated[str, typer.Option("--login", help="database login that reads; it is recorded")]
@@ -45,7 +45,6 @@ def explain(
         console.print(
             f"{meant.period_id} is locked: what follows is calculated from today's data; `kefu reports` says where the"
             " cards of its close are",
-            soft_wrap=True,
         )
     scope, who = scope_of(platform, meant), Reader(login, "kefu explain", purpose)
     with reading(platform, who, f"{scope.schema('appraisal')}.score", meant.period_id, [agent]) as reader:
@@ -73,7 +72,7 @@ def reports(
     if sealed := handed_out(platform, meant.period_id):
         with reading(platform, who, sealed.name, meant.period_id):
             target = Path(shutil.copytree(sealed, folder, dirs_exist_ok=True)) if folder else sealed
-        console.print(f"{meant.period_id} is locked; these are the pages its close wrote", soft_wrap=True)
+        console.print(f"{meant.period_id} is locked; these are the pages its close wrote")
         count = sum(1 for _ in target.rglob("*.html"))
     else:
         target = folder or platform.settings.kefu_data_dir / "reports" / meant.period_id
@@ -83,7 +82,7 @@ def reports(
                 platform, reader, scope, meant, target, lambda jobs: track(jobs, "writing", console=console)
             )
             count = len(list(written))
-    console.print(f"{count} pages in {target}; they hold pay data: give everybody only their own", soft_wrap=True)
+    console.print(f"{count} pages in {target}; they hold pay data: give everybody only their own")
 
 
 def compare(
@@ -116,7 +115,7 @@ def compare(
     _print(document)
     if page:
         page.write_text(render(document), encoding="utf-8")
-        console.print(f"written: {page}", soft_wrap=True)
+        console.print(f"written: {page}")
 
 
 def _print(document: Document) -> None:
@@ -124,7 +123,7 @@ def _print(document: Document) -> None:
     demo = " [DEMO]" if document.is_demo else ""
     console.print(f"{document.title}{demo}", style="bold", markup=False)
     for line in (document.subtitle, *document.notes):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False)
     for label, value, _ in document.facts:
         console.print(f"  {label}: {value}", markup=False, highlight=False)
     for part in document.parts:
@@ -144,4 +143,4 @@ def _print(document: Document) -> None:
                 table.add_row(*("\n".join(filter(None, (row[place].text, row[place].note))) for place in shown))
             console.print(table)
         for point in part.points:
-            console.print(f"  - {point}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  - {point}", markup=False, highlight=False)

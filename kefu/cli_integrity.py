@@ -15,7 +15,7 @@ from kefu.pipeline.integrity import decide, findings
 from kefu.settings import settings
 
 app = typer.Typer(no_args_is_help=True, help="Suspicions about ratings and numbers; people decide.")
-console = Console()
+console = Console(soft_wrap=True)
 
 
 @app.command("list")

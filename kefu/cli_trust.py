@@ -18,7 +18,7 @@ from kefu.pipeline.trust import approve_waiver, factors, override, request_waive
 from kefu.settings import settings
 
 app = typer.Typer(no_args_is_help=True, help="How far subjective metrics are trusted, and what people decide about it.")
-console = Console()
+console = Console(soft_wrap=True)
 
 Metric = Annotated[str, typer.Argument(help="subjective metric, e.g. csat_rate")]
 Cohort = Annotated[str, typer.Argument(help="cohort as `kefu trust list` shows it")]

@@ -23,7 +23,7 @@ from kefu.warehouse import Role
 period_app = typer.Typer(no_args_is_help=True, help="Appraisal periods, from cut to acknowledgement (docs/payroll.md).")
 payroll_app = typer.Typer(no_args_is_help=True, help="Sealed results: check deliveries, corrections and the audit.")
 dispute_app = typer.Typer(no_args_is_help=True, help="Disputes about published scores.")
-console = Console()
+console = Console(soft_wrap=True)
 AUDITOR = Role.AUDITOR.value
 
 PeriodId = Annotated[str, typer.Argument(help="id in config/periods.yml")]
@@ -40,7 +40,7 @@ def _platform() -> Platform:
 
 
 def _say(line: str) -> None:
-    console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"  {line}", markup=False, highlight=False)
 
 
 def _show(now: closing.Status) -> None:
@@ -152,7 +152,7 @@ def export_command(
 ) -> None:
     """Writes the signed files of a locked period, byte for byte the same each time."""
     done = closing.export(_platform(), period_id, version, login)
-    console.print(f"{done.row_count} rows, sha256 {done.content_hash}, files in {done.folder}", soft_wrap=True)
+    console.print(f"{done.row_count} rows, sha256 {done.content_hash}, files in {done.folder}")
 
 
 @period_app.command("acknowledge")
@@ -169,9 +169,7 @@ def acknowledge_command(
 def close_command(period_id: PeriodId) -> None:
     """Takes a demo period through all states to its export; a real one goes step by step."""
     sealed = closing.close_period(_platform(), period_id, _say)
-    console.print(
-        f"closed: {sealed.row_count} rows, sha256 {sealed.content_hash}, files in {sealed.folder}", soft_wrap=True
-    )
+    console.print(f"closed: {sealed.row_count} rows, sha256 {sealed.content_hash}, files in {sealed.folder}")
 
 
 @period_app.command("restate")
@@ -235,14 +233,13 @@ def verify_command(
     try:
         manifest = delivery.verify(folder, public_key.read_text(encoding="utf-8") if public_key else None)
     except delivery.Broken as broken:
-        console.print(f"[red]broken[/red] {broken}", highlight=False, soft_wrap=True)
+        console.print(f"[red]broken[/red] {broken}", highlight=False)
         raise typer.Exit(1) from broken
     key = next(folder.glob(f"*{delivery.NAMES['public key']}")).read_text(encoding="utf-8")
     console.print(
         f"whole: {manifest['period_id']} version {manifest['version']}, {manifest['row_count']} rows, sha256 "
         f"{manifest['content_hash']}, {manifest['chain_position']} manifests in the chain, key "
         f"{delivery.fingerprint(key)}",
-        soft_wrap=True,
     )
     if public_key is None:
         console.print("compare the key with the one you were given in person, then pass it as --public-key")
@@ -253,7 +250,7 @@ def audit_command() -> None:
     """Checks the whole payroll schema: audit chain, records, snapshots, manifests; names every broken link."""
     found = closing.broken(_platform())
     for part, name, problem in found:
-        console.print(f"[red]{part}[/red] {name}: {problem}", highlight=False, soft_wrap=True)
+        console.print(f"[red]{part}[/red] {name}: {problem}", highlight=False)
     if found:
         raise typer.Exit(1)
     console.print("everything is as it was recorded")
@@ -334,7 +331,7 @@ def file_command() -> None:
     filed = file_sheets(_platform())
     console.print(filed.line())
     for name in filed.waiting:
-        console.print(f"  {name} waits: `kefu quarantine list` says why", highlight=False, soft_wrap=True)
+        console.print(f"  {name} waits: `kefu quarantine list` says why", highlight=False)
 
 
 @dispute_app.command("triage")

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from kefu.plan.simulate import Change, Simulation
 
 plan_app = typer.Typer(no_args_is_help=True, help="Appraisal plans: check, show, compare, try out.")
-console = Console()
+console = Console(soft_wrap=True)
 PlanName = Annotated[str, typer.Argument(help="id in config/plans/ or path of a file")]
 Lang = Annotated[Language, typer.Option(help="language of the answer")]
 
 
 def _say(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, markup=False, highlight=False)
 
 
 @plan_app.command()

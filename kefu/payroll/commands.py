@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kefu.payroll import close as closing
 from kefu.payroll import delivery, disputes
@@ -58,7 +58,8 @@ def _show(now: closing.Status) -> None:
 
 
 def _table(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> None:
-    table = Table(*columns.values())
+    # Keys are typed again elsewhere: they fold, and nothing of them is left out.
+    table = Table(*(Column(title, overflow="fold") for title in columns.values()))
     for row in rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
     console.print(table)
@@ -385,11 +386,20 @@ def person_command(
 def list_command(only_open: Annotated[bool, typer.Option("--open", help="only those still open")] = False) -> None:
     """Lists disputes with state, deadline and outcome."""
     columns = {
-        "dispute_id": "no", "period_id": "period", "agent_key": "agent", "object_kind": "about", "row_key": "row",
-        "metric_id": "metric", "state": "state", "level": "level", "due_at": "due (UTC)", "is_overdue": "overdue",
-        "outcome": "outcome", "filed_by": "filed by",
+        "dispute_id": "no", "period_id": "period", "agent_key": "agent", "about": "about", "key": "key",
+        "state": "state", "level": "level", "due": "due (UTC)", "is_overdue": "overdue", "outcome": "outcome",
+        "filed_by": "filed by",
     }  # fmt: skip
-    _table(disputes.listed(_platform(), only_open), columns)
+    rows = [
+        row
+        | {
+            "about": row["row_kind"] or row["object_kind"],
+            "key": row["row_key"] or row["metric_id"] or row["fact_key"],
+            "due": f"{row['due_at']:%Y-%m-%d %H:%M}" if row["due_at"] else None,
+        }
+        for row in disputes.listed(_platform(), only_open)
+    ]
+    _table(rows, columns)
 
 
 __all__ = ["dispute_app", "payroll_app", "period_app"]

@@ -115,12 +115,12 @@ DISPUTABLE = [
     " ('CS1001:2026-11-05', 'CS1001', date '2026-11-05'), ('CS1001:2026-11-01', 'CS1001', '2026-11-01'))"
     " as rows (attendance_key, agent_key, business_date)",
     "create table {schema}.fct_verified_fact as select * from (values"
-    " ('sheets:F1', 'CS1001', 'unapproved_absence', 'CS3001', date '2026-11-05'),"
-    " ('sheets:F2', 'CS1001', 'unapproved_absence', 'CS3001', '2026-11-06'),"
-    " ('sheets:F3', 'CS1001', 'late_report', 'CS3001', '2026-11-06'),"
-    " ('sheets:F4', 'CS1001', 'malus', 'CS3001', '2026-11-06'),"
-    " ('sheets:F0', 'CS1001', 'unapproved_absence', 'CS3001', '2026-10-31'))"
-    " as rows (fact_key, agent_key, fact_kind, reporter_key, business_date)",
+    " ('sheets:F1', 'CS1001', 'unapproved_absence', 'CS3001', 'CS3002', date '2026-11-05'),"
+    " ('sheets:F2', 'CS1001', 'unapproved_absence', 'CS3001', 'CS3002', '2026-11-06'),"
+    " ('sheets:F3', 'CS1001', 'late_report', 'CS3001', 'CS3002', '2026-11-06'),"
+    " ('sheets:F4', 'CS1001', 'malus', 'CS3001', null, '2026-11-06'),"
+    " ('sheets:F0', 'CS1001', 'unapproved_absence', 'CS3001', 'CS3002', '2026-10-31'))"
+    " as rows (fact_key, agent_key, fact_kind, reporter_key, verifier_key, business_date)",
 ]
 
 

@@ -145,6 +145,23 @@ def test_a_day_of_attendance_is_taken_out_like_any_row_and_nobody_scores_it_agai
     assert query(platform, "select * from payroll.verify()") == []
 
 
+def test_a_gate_is_won_by_the_fact_that_is_named_and_by_no_other(platform: Platform) -> None:
+    number = disputes.submit(platform, PERIOD, "CS1001", "the leave was approved", about=("gate", "sheets:F1"))
+    disputes.triage(platform, number, "complete")
+    for person in ("CS3001", "CS3002"):
+        disputes.person(platform, MAKER, person, CHECKER)
+        with pytest.raises(CloseRefused, match=f"is about a score that {person} gave or got"):
+            disputes.decide(platform, number, "row_excluded", "the leave form was found", MAKER)
+    with pytest.raises(CloseRefused, match="is about the fact behind a gate; only a review can be scored again"):
+        disputes.decide(platform, number, "rescored_blind", "verified again")
+    disputes.decide(platform, number, "row_excluded", "the leave form was found")
+    assert excluded(platform) == [("fact", "sheets:F1", True, APPROVER)]
+    set_clock(platform, "2026-12-03T08:00:00Z")
+    with pytest.raises(CloseRefused, match="it was calculated before these disputes were decided: 1"):
+        step(platform, PERIOD, "approve", APPROVER)
+    assert query(platform, "select * from payroll.verify()") == []
+
+
 def test_a_row_comes_back_only_by_the_dispute_that_took_it_out(platform: Platform) -> None:
     for outcome in ("row_excluded", "upheld"):
         number = reviewed_row(platform)

@@ -89,6 +89,7 @@ judged as (
         gates.name_zh,
         gates.name_en,
         case
+            when facts.unverified_reason = 'disputed' then 'disputed'
             when not facts.is_verified then 'unverified'
             when
                 facts.business_date < agents.gates_spared_until
@@ -141,6 +142,7 @@ select
         || case
             when judged.state = 'applied' then ''
             when judged.state = 'spared' then '，新人期内不适用'
+            when judged.state = 'disputed' then '，经申诉裁决撤销'
             when judged.unverified_reason = 'verified_by_party' then '，须由报告人与本人以外的人核实，暂不生效'
             else '，尚未核实，暂不生效'
         end
@@ -165,6 +167,7 @@ select
         || case
             when judged.state = 'applied' then ''
             when judged.state = 'spared' then ', does not hold for new hires'
+            when judged.state = 'disputed' then ', taken out by the decision of a dispute'
             when judged.unverified_reason = 'verified_by_party'
                 then ', must be verified by somebody else than the reporter and the person, not in force'
             else ', not verified yet and not in force'

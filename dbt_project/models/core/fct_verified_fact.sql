@@ -10,6 +10,14 @@ teams as (
 
 ),
 
+disputed as (
+
+    select row_key
+    from {{ ref('int_row_exclusion') }}
+    where row_kind = 'fact'
+
+),
+
 today as (
 
     select {{ local_date("'" ~ var("as_of") ~ "'::timestamptz", 'site') }} as today_date
@@ -17,12 +25,14 @@ today as (
 
 ),
 
--- What is missing until a fact may touch a score: evidence, and somebody else who looked at it, in that order.
+-- What a dispute took out stands for nothing. Then what is missing until a fact may touch a score: evidence, and
+-- somebody else who looked at it, in that order.
 judged as (
 
     select
         facts.*,
         case
+            when disputed.row_key is not null then 'disputed'
             when facts.evidence_id is null then 'no_evidence'
             when facts.verifier_key is null or facts.verified_on is null or facts.verified_on > today.today_date
                 then 'not_verified'
@@ -30,6 +40,8 @@ judged as (
         end as unverified_reason
     from facts
     cross join today
+    left join disputed
+        on facts.source_id || ':' || facts.fact_id = disputed.row_key
 
 )
 

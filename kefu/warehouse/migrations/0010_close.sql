@@ -53,6 +53,8 @@ create table payroll.dispute (
     fact_key text,
     -- HR id of the person whose score, or of a gate whose report, is disputed; NULL when no person gave it.
     scorer_key text,
+    -- HR id of the person who verified the fact behind a gate; NULL for other objects and while nobody has.
+    verifier_key text,
     claim text not null check (length(claim) >= 5),
     submitted_by text not null,
     submitted_at timestamptz not null,
@@ -82,10 +84,11 @@ create table payroll.dispute_event (
     check ((state = 'decision') = (outcome is not null))
 );
 
--- What a decided dispute did to one row. The last entry of a row counts; is_excluded false brings it back.
+-- What a decided dispute did to one row, or to the fact behind a gate. The last entry of a row counts; is_excluded false
+-- brings it back.
 create table ops.row_exclusion (
     exclusion_id bigint generated always as identity primary key,
-    row_kind text not null check (row_kind in ('rating', 'review', 'attendance')),
+    row_kind text not null check (row_kind in ('rating', 'review', 'attendance', 'fact')),
     row_key text not null,
     dispute_id bigint not null references payroll.dispute,
     is_excluded boolean not null,
@@ -1080,6 +1083,7 @@ select
     d.metric_id,
     d.fact_key,
     d.scorer_key,
+    d.verifier_key,
     d.sheet_key,
     d.filed_by,
     d.submitted_at,
@@ -1199,17 +1203,19 @@ begin
         case p_object_kind
             when 'rating' then
                 'select coalesce(r.served_agent_key = $2, false) or exists (select 1 from %1$I.fct_rating_credit as c'
-                ' where c.rating_key = r.rating_key and c.agent_key = $2), r.business_date, null, null'
+                ' where c.rating_key = r.rating_key and c.agent_key = $2), r.business_date, null, null, null'
                 ' from %1$I.fct_rating as r where r.rating_key = $1 and r.instrument_kind <> ''nps'''
             when 'review' then
-                'select agent_key = $2, business_date, reviewer_key, null from %I.fct_qa_review where review_key = $1'
+                'select agent_key = $2, business_date, reviewer_key, null, null from %I.fct_qa_review'
+                ' where review_key = $1'
             when 'attendance' then
-                'select agent_key = $2, business_date, null, null from %I.fct_attendance where attendance_key = $1'
+                'select agent_key = $2, business_date, null, null, null from %I.fct_attendance'
+                ' where attendance_key = $1'
             when 'gate' then
-                'select agent_key = $2, business_date, reporter_key, fact_kind from %I.fct_verified_fact'
+                'select agent_key = $2, business_date, reporter_key, verifier_key, fact_kind from %I.fct_verified_fact'
                 ' where fact_key = $1'
         end, facts
-    ) into is_own, counts_on, object.scorer_key, found_kind using p_object_key, p_agent_key;
+    ) into is_own, counts_on, object.scorer_key, object.verifier_key, found_kind using p_object_key, p_agent_key;
     if p_object_kind = 'gate' then
         if is_locked then
             select s.plan_id into plan_judging from snapshot as s
@@ -1261,12 +1267,12 @@ declare
 begin
     insert into dispute (
         period_id, version, is_locked, agent_key, object_kind, row_kind, row_key, metric_id, fact_key, scorer_key,
-        claim, submitted_by, submitted_at, sheet_key, filed_by, filed_on
+        verifier_key, claim, submitted_by, submitted_at, sheet_key, filed_by, filed_on
     )
     values (
         p_now_at.period_id, p_now_at.version, p_now_at.state in ('locked', 'exported', 'acknowledged'), p_agent_key,
         object.object_kind, object.row_kind, object.row_key, object.metric_id, object.fact_key, object.scorer_key,
-        p_claim, session_user, clock(), p_sheet_key, p_filed_by, p_filed_on
+        object.verifier_key, p_claim, session_user, clock(), p_sheet_key, p_filed_by, p_filed_on
     )
     returning * into written;
     perform write_audit('dispute', 'dispute ' || written.dispute_id, to_jsonb(written));
@@ -1373,6 +1379,8 @@ declare
     found_row constant dispute_status := expect_dispute(p_dispute_id, 'a decision', 'evidence', 'second_level');
     person constant text := person_connected();
     excludes constant boolean := p_outcome in ('row_excluded', 'rescored_blind');
+    excluded_kind constant text := case found_row.object_kind when 'gate' then 'fact' else found_row.row_kind end;
+    excluded_key constant text := coalesce(found_row.fact_key, found_row.row_key);
     last ops.row_exclusion;
     written ops.row_exclusion;
 begin
@@ -1381,7 +1389,7 @@ begin
             case when found_row.scorer_key is null then 'dispute that ' || found_row.filed_by || ' filed'
             else 'score of ' || found_row.scorer_key end using hint = 'record it with `kefu dispute person`';
     end if;
-    if person in (found_row.scorer_key, found_row.agent_key) then
+    if person in (found_row.scorer_key, found_row.verifier_key, found_row.agent_key) then
         raise exception 'dispute % is about a score that % gave or got; another person decides', p_dispute_id, person;
     end if;
     if person = found_row.filed_by then
@@ -1400,13 +1408,16 @@ begin
         raise exception 'dispute % was submitted, decided or calculated by % and cannot be decided by the same login',
             p_dispute_id, session_user using hint = 'another person decides';
     end if;
-    if excludes and found_row.object_kind <> 'row' then
+    if excludes and excluded_key is null then
         raise exception 'dispute % is about a %; only a row can be excluded or scored again', p_dispute_id,
             found_row.object_kind;
     end if;
-    if p_outcome = 'rescored_blind' and found_row.row_kind <> 'review' then
+    if p_outcome = 'rescored_blind' and excluded_kind <> 'review' then
         raise exception 'dispute % is about %; only a review can be scored again', p_dispute_id,
-            case found_row.row_kind when 'rating' then 'a rating of a customer' else 'a day of attendance' end
+            case excluded_kind
+                when 'rating' then 'a rating of a customer' when 'fact' then 'the fact behind a gate'
+                else 'a day of attendance'
+            end
             using hint = 'decide row_excluded, value_corrected or upheld';
     end if;
     perform enter_dispute(
@@ -1416,14 +1427,14 @@ begin
         ) else clock() end,
         p_outcome, p_note
     );
-    if found_row.object_kind = 'row' then
+    if excluded_key is not null then
         select x.* into last from ops.row_exclusion as x
-        where x.row_kind = found_row.row_kind and x.row_key = found_row.row_key
+        where x.row_kind = excluded_kind and x.row_key = excluded_key
         order by x.exclusion_id desc limit 1;
         -- A row comes back only by the dispute that took it out.
         if excludes <> coalesce(last.is_excluded, false) and (excludes or last.dispute_id = p_dispute_id) then
             insert into ops.row_exclusion (row_kind, row_key, dispute_id, is_excluded, decided_by, decided_at)
-            values (found_row.row_kind, found_row.row_key, p_dispute_id, excludes, session_user, clock())
+            values (excluded_kind, excluded_key, p_dispute_id, excludes, session_user, clock())
             returning * into written;
             perform write_audit('exclude', 'row exclusion ' || written.exclusion_id, to_jsonb(written));
         end if;

@@ -22,6 +22,7 @@ dated as (
         disputes.row_kind,
         disputes.row_key,
         disputes.metric_id,
+        disputes.fact_key,
         disputes.scorer_key as rater_key,
         disputes.level as decided_level,
         disputes.outcome,

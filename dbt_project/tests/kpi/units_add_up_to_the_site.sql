@@ -23,6 +23,7 @@ measures as (
     select
         measure_id,
         has_own_site,
+        fact,
         fact in ('queue_visit', 'segment', 'agent_state', 'attendance', 'qa_review', 'exam', 'outcome')
             as is_always_credited
     from {{ ref('stg_cfg__measure') }}
@@ -60,6 +61,9 @@ where
             and sums.of_agents is not null
             -- One late answer by each of two agents is a conversation with several: the site's, and neither of theirs.
             and sums.measure_id <> 'slow_conversations'
-            and not (sums.of_agents >= sums.of_teams and sums.of_teams >= sums.of_site)
+            and not (
+                -- A rating for a reason that is not the agent's (V6) is the team's alone.
+                (sums.of_agents >= sums.of_teams or measures.fact = 'rating') and sums.of_teams >= sums.of_site
+            )
         )
     )

@@ -20,6 +20,7 @@ from kefu.catalogue.integrity import Lexicon
 from kefu.pipeline import integrity, raters
 from kefu.pipeline.context import Scope
 from kefu.settings import PROJECT
+from kefu.simulation.operation import OPERATION
 from kefu.simulation.papers import write_papers
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.staff import staff_email, staff_phone
@@ -29,16 +30,22 @@ from kefu.yaml_files import read_yaml
 
 _COHORT = "demo_v1/agent"
 _SHEETS = ("ticket", "contact_label", "complaint", "registration", "daily_form", "order")
-# Which ratings each rule about rows can look at: Live Helper Chat keeps no invitations, the telephone no text, and no
-# rating comes with a reason.
+# Which ratings each rule about rows can look at: Live Helper Chat keeps no invitations, the telephone no text.
 _LOOKS_AT = {"V2": ("voice", "chat", "desk"), "V3": ("voice", "chat", "desk"), "V4": ("voice", "desk"),
-             "V5": ("chat", "desk"), "V6": ()}  # fmt: skip
+             "V5": ("chat", "desk")}  # fmt: skip
+# What the warehouse calls the rows of a table; an answer of the follow-up has one rating for each item behind it.
+ROW_KEYS = {"follow_up": "sim_sheets:F{:06}", "survey": "sim_desk:{}/csat", "qa_review": "sim_sheets:R{:06}"}
 
 # Questions before a purchase, and how soon after one a payment counts as its result.
 _PRESALE = {
     one["issue_class"] for one in read_yaml(PROJECT / "config" / "issue_classes.yml") if one.get("is_presale")
 }  # fmt: skip
 _CREDITED_WITHIN = pd.Timedelta(days=2)
+
+
+def _states(table: str, ids: pd.Series, is_hit: pd.Series) -> dict[str, str]:
+    keys = [ROW_KEYS[table].format(number) for number in ids]
+    return dict(zip(keys, np.where(is_hit, "flagged", "clear").tolist(), strict=True))
 
 
 def truly_biased(world: World, defaults: Defaults) -> dict[str, set[str]]:
@@ -53,6 +60,17 @@ def truly_biased(world: World, defaults: Defaults) -> dict[str, set[str]]:
     return {"lenient": set(mean[mean > points].index), "severe": set(mean[mean < -points].index)}
 
 
+def unlinked(world: World) -> set[str]:
+    """Returns the answers of the follow-up about calls that the telephone system did not deliver."""
+    answers = world.tables["follow_up"].to_pylist()
+    calls = set(world.tables["call"]["call_id"].to_pylist())
+    return {
+        ROW_KEYS["follow_up"].format(row["answer_id"])
+        for row in answers
+        if row["channel"] == "voice" and row["contact_id"] not in calls
+    }
+
+
 class Counted:
     """The counts of the last month of a world and what the rules say about them."""
 
@@ -62,7 +80,8 @@ class Counted:
         papers = write_papers(world, scenario, scenario.seed, _SHEETS)
         self._paper = {name: papers[name].to_pandas() for name in _SHEETS}
         self._table = {name: world.tables[name].to_pandas() for name in (
-            "agent", "agent_state", "call", "chat", "chat_segment", "customer", "message", "queue", "survey",
+            "agent", "agent_state", "call", "chat", "chat_segment", "customer", "follow_up", "message", "qa_review",
+            "queue", "rating_change", "survey",
         )}  # fmt: skip
         self._first, self._last = scenario.month_starts[-2], scenario.end - timedelta(days=1)
         self.agents = sorted(self._table["agent"]["agent_key"])
@@ -74,7 +93,8 @@ class Counted:
         """Returns everybody's state by rule."""
         evidence = self._evidence()
         rules = (*(f"I{number}" for number in range(1, 8)), *(f"G{number}" for number in range(1, 9)))
-        return {rule: self._judged(evidence, rule) for rule in rules} | self._row_rules() | self._rater_flags()
+        found = {rule: self._judged(evidence, rule) for rule in rules} | self._row_rules() | self._rater_flags()
+        return found | self._answers() | {"V8": self._raised(), "V11": self._defective()}
 
     def states_of_forms(self) -> dict[str, dict[str, str]]:
         """Returns everybody's state by the rules that look at forms only."""
@@ -235,7 +255,16 @@ class Counted:
         customers = self._table["customer"].set_index("customer_id")
         numbers = {staff_phone(agent) for agent in self.agents} | {staff_email(agent) for agent in self.agents}
         is_staff = customers["phone"].isin(numbers) | customers["email"].isin(numbers)
-        return given.assign(is_staff=given["customer_id"].map(is_staff).to_numpy(bool))
+        given = given.assign(is_staff=given["customer_id"].map(is_staff).to_numpy(bool))
+        # What the agent wrote after the answer, without taking the conversation anew.
+        message, parts = self._table["message"], self._table["chat_segment"]
+        wrote = message[message["author"] == "agent"].groupby("chat_id")["sent_at"].max()
+        taken = parts.groupby("chat_id")["started_at"].max()
+        key = given["key"].where(given["source"] != "voice")
+        given["is_early"] = (key.map(wrote) > given["answered_at"]) & (key.map(taken) <= given["answered_at"])
+        first = given["survey_id"].map(self._table["rating_change"].set_index("survey_id")["value"])
+        given["is_raised"] = given["is_early"] & (given["value"] - first >= self._defaults.rating.raised_levels)
+        return given.assign(value=given["value"].where(~given["is_raised"], first))
 
     def _rating_counts(self) -> dict[str, Any]:
         given = self.ratings[~self.ratings["is_staff"]]
@@ -439,16 +468,56 @@ class Counted:
         number = counted.groupby(["customer_id", "agent_key"]).cumcount().reindex(given.index)
         seconds = (given["answered_at"] - given["invited_at"]).dt.total_seconds()
         hits = {
-            "V2": number >= rating.max_per_customer_agent, "V3": given["is_staff"], "V4": seconds < rating.min_seconds,
-            "V5": self._begged(given), "V6": pd.Series(False, index=given.index),
+            "V2": number >= rating.max_per_customer_agent, "V3": given["is_staff"],
+            "V4": (seconds < rating.min_seconds) | given["is_early"], "V5": self._begged(given),
         }  # fmt: skip
         by_rule: dict[str, dict[str, str]] = {}
         for rule, sources in _LOOKS_AT.items():
             seen = given[given["source"].isin(sources)]
-            by_rule[rule] = dict.fromkeys(self.agents, "not_enough_data" if sources else "not_evaluated")
+            by_rule[rule] = dict.fromkeys(self.agents, "not_enough_data")
             by_rule[rule] |= dict.fromkeys(seen["agent_key"], "clear")
             by_rule[rule] |= dict.fromkeys(seen.loc[hits[rule].loc[seen.index], "agent_key"], "flagged")
         return by_rule
+
+    def _answers(self) -> dict[str, dict[str, str]]:
+        """V1, V6, V7, V9, V10: what stands against each answer of the follow-up."""
+        answers = self._table["follow_up"].assign(source=lambda frame: frame["channel"])
+        voice = answers["source"] == "voice"
+        answers["key"] = answers["contact_id"].where(~voice, answers["contact_id"].map(self._root))
+        served = self.conversations[["source", "key", "ended_at", "day"]]
+        answers = answers.merge(served, how="left", on=["source", "key"])
+        calls, chats = self._table["call"].set_index("call_id"), self._table["chat"].set_index("chat_id")
+        ended = answers["contact_id"].map(calls["ended_at"]).where(voice, answers["contact_id"].map(chats["closed_at"]))
+        answers["ended_at"] = answers["ended_at"].fillna(ended)
+        answers = answers[answers["ended_at"].isna() | self._in_month(answers["ended_at"])]
+        is_linked = answers["key"].notna() & answers["ended_at"].notna()
+        window = pd.Timedelta(hours=self._defaults.rating.window_h)
+        is_late = ~is_linked | (answers["answered_at"] > answers["ended_at"] + window)
+        is_counted = answers["day"].notna() & ~is_late
+        in_order = answers[is_counted].sort_values(["answered_at", "answer_id"])
+        is_repeated = in_order.duplicated(["source", "key"], keep="last").reindex(answers.index, fill_value=False)
+        items = [*OPERATION.follow_up.items]
+        hits = {
+            "V1": is_repeated, "V6": answers["reason"].isin(OPERATION.follow_up.product_reasons), "V7": is_late,
+            "V9": answers["day"].isna(), "V10": answers[items].nunique(axis=1) == 1,
+        }  # fmt: skip
+        return {rule: _states("follow_up", answers["answer_id"], is_hit) for rule, is_hit in hits.items()}
+
+    def _raised(self) -> dict[str, str]:
+        """V8: which ratings of the desk were raised."""
+        given = self.ratings[self.ratings["source"] == "desk"]
+        return _states("survey", given["survey_id"], given["is_raised"])
+
+    def _defective(self) -> dict[str, str]:
+        """V11: which reviews of the month are defective."""
+        reviews = self._table["qa_review"]
+        reviews = reviews[self._in_month(reviews["reviewed_at"])]
+        managers = self._table["agent"].set_index("agent_key")["manager_key"]
+        reviewer, least = reviews["reviewer_key"], float(self._defaults.review.min_playback_share)
+        is_hit = (reviewer == reviews["agent_key"]) | (reviewer == reviews["agent_key"].map(managers))
+        is_hit |= ~self._in_month(reviews["contact_at"]) | (reviews["form_version"] != OPERATION.review.form_version)
+        is_hit |= reviews["playback_seconds"] < least * reviews["recording_seconds"]
+        return _states("qa_review", reviews["review_id"], is_hit)
 
     def _begged(self, given: pd.DataFrame) -> pd.Series:
         """V5: what the lexicons in force find in the last words before the invitation, or before the answer."""

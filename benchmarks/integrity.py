@@ -6,7 +6,8 @@
 `line` writes a simulated operation, loads it, reads its texts and builds all that the rules read in a database of its
 own, which is dropped afterwards. `counts` gives the same rules the counts that `benchmarks/counts.py` takes from the
 simulated world itself; `forms` does so with what people say of each other, without any contacts. The last month is
-judged. A fault whose rule needs more cases than its subject has is counted apart, as is a rule whose needs no source
+judged. V1 and V6 to V11 are scored by rows, all other rules by people. A fault whose rule needs more cases than its
+subject has is counted apart, as is a rule whose needs no source
 delivers: neither is a miss. Limits are those of config/defaults.yml. Nothing is asserted: each seed and strength is
 kept in the data folder, and `benchmarks/detection.py` makes a document of them.
 """
@@ -29,7 +30,7 @@ from typing import Any
 
 import psycopg
 import yaml
-from counts import Counted, truly_biased
+from counts import ROW_KEYS, Counted, truly_biased, unlinked
 from detection import SCORING, digest
 from psycopg import sql
 from rich.console import Console
@@ -44,33 +45,47 @@ from kefu.pipeline.text import derive
 from kefu.pipeline.transform import run_models, start_run
 from kefu.settings import PROJECT, settings
 from kefu.simulation.company import found
+from kefu.simulation.configuration import SOURCES
 from kefu.simulation.fault_plan import DECLARED, plan_faults, skills
-from kefu.simulation.faults import delivered, plant
+from kefu.simulation.faults import delivered, first_told, plant
 from kefu.simulation.generate import generate
 from kefu.simulation.run import served_desk, write_operation
 from kefu.simulation.scenario import Scenario
-from kefu.simulation.world import SCHEMAS, World
+from kefu.simulation.world import FOLLOW_UP_SCHEMAS, SCHEMAS, World
 from kefu.warehouse import Role
 
-# By agent, rater or lead: flagged, clear, not_enough_data or not_evaluated.
+# By agent, rater, lead or row: flagged, clear, not_enough_data or not_evaluated.
 States = dict[str, str]
-# The rule that must find a fault: one about agents, one about rows whose hits must lie with its subject, or a flag of
-# those who score.
+# The rule that must find a fault: one about agents, one about rows whose hits must lie with its subject or, of `ROWS`,
+# be the planted rows themselves, or a flag of those who score.
 RULES = {
     "rating_burst": "I1", "selective_invitation": "I2", "concentrated_rating": "I3", "all_maximum": "I4",
     "contradicted_rating": "I5", "tick_box": "I6", "reciprocal_peer": "I7",
     "empty_early_reply": "G1", "silence_gap": "G2", "redial_padding": "G3", "transfer_before_limit": "G4",
     "forced_close": "G5", "acw_parking": "G6", "split_ticket": "G7", "own_registration": "G8",
     "begged_score": "V5", "duplicate_customer": "V2", "staff_rating": "V3", "too_fast_answer": "V4",
-    "wrong_target": "V6",
+    "repeated_answer": "V1", "wrong_reason": "V6", "late_answer": "V7", "raised_rating": "V8", "unserved_answer": "V9",
+    "straight_line": "V10", "defective_review": "V11",
     "lenient_rater": "lenient", "severe_rater": "severe", "halo_rater": "halo", "central_tendency": "central_tendency",
 }  # fmt: skip
+# Faults that are scored by rows, with the table their rows are in.
+ROWS = {
+    "repeated_answer": "follow_up", "wrong_reason": "follow_up", "late_answer": "follow_up", "raised_rating": "survey",
+    "unserved_answer": "follow_up", "straight_line": "follow_up", "defective_review": "qa_review",
+}  # fmt: skip
+# Planted as the others are, but no source delivers why a customer rated low.
+UNSCORED = ("wrong_target",)
 RATERS = ("lenient", "severe", "halo", "central_tendency")
 # What is seen on forms only, and takes several months.
 FORMS = ("reciprocal_peer", "central_tendency")
 # Who carries the other one of these faults does what the rule is about and is no wrong suspicion; nor is a reviewer
-# whose marks are as far off by nature.
-ALIKE = {"concentrated_rating": "duplicate_customer", "duplicate_customer": "concentrated_rating"}
+# whose marks are as far off by nature. A rating before a new word of the agent is before the agent's last one.
+ALIKE = {
+    "concentrated_rating": "duplicate_customer", "duplicate_customer": "concentrated_rating",
+    "too_fast_answer": "raised_rating",
+}  # fmt: skip
+# Rules that rightly speak against an answer about a call that was not delivered.
+UNLINKED = ("V7", "V9")
 # Faults whose strength is points over the cohort's share, which tells how many cases the rule needs to see it.
 POINTS = {"tick_box"}
 POWER = 0.9
@@ -96,6 +111,15 @@ def subjects(world: World) -> dict[str, set[str]]:
     return planted
 
 
+def planted_rows(world: World) -> dict[str, set[str]]:
+    """Returns the rows that carry each fault of `ROWS`, as the warehouse calls them."""
+    rows: dict[str, set[str]] = defaultdict(set)
+    for row in world.planted.to_pylist():
+        if row["fault"] in ROWS:
+            rows[row["fault"]] |= {ROW_KEYS[row["table"]].format(number) for number in row["row_ids"]}
+    return rows
+
+
 def states(platform: Platform, defaults: Defaults) -> dict[str, States]:
     """Returns everybody's state by rule, from what the line wrote.
 
@@ -119,16 +143,30 @@ def states(platform: Platform, defaults: Defaults) -> dict[str, States]:
             " join wh_staging.stg_cfg__period as period on business_date between period_start and period_end"
             " where served_agent_key is not null and instrument_kind = 'csat'"
         ).fetchall()
+        scored_rows = connection.execute(
+            "select rating_key, rule_ids from wh_core.fct_rating"
+            " join wh_staging.stg_cfg__period on business_date between period_start and period_end"
+            " union all select review_key, array_remove(array[exclusion_rule], null) from wh_core.fct_qa_review"
+            " join wh_staging.stg_cfg__period on business_date between period_start and period_end"
+        ).fetchall()
         raters = connection.execute(
             "select rater_key, max(n), max(sd_ratio), array_agg(distinct flag ->> 'flag') from stats.rater_profile"
             " left join lateral jsonb_array_elements(flags) as flag on true where calc_id = 'live' group by rater_key"
         ).fetchall()
-    for rule in (rule for rule in RULES.values() if rule.startswith("V")):
+    for rule in (RULES[fault] for fault in RULES if fault not in ROWS and RULES[fault].startswith("V")):
         is_possible = any((rule, source) in possible for _, source, _ in rows)
         by_rule[rule] = dict.fromkeys(by_rule["I1"], "not_enough_data" if is_possible else "not_evaluated")
         for agent, source, rule_ids in rows:
             if (rule, source) in possible and by_rule[rule].get(agent) != "flagged":
                 by_rule[rule][agent] = "flagged" if rule in rule_ids else "clear"
+    for fault, table in ROWS.items():
+        prefix, by_row = ROW_KEYS[table].split("{")[0], by_rule[RULES[fault]]
+        for key, rule_ids in scored_rows:
+            # The items of an answer are one row.
+            name = key.rpartition("-")[0] or key if table == "follow_up" else key
+            if key.startswith(prefix) and (RULES[fault], key.split(":")[0]) in possible:
+                is_hit = by_row.get(name) == "flagged" or RULES[fault] in rule_ids
+                by_row[name] = "flagged" if is_hit else "clear"
     for rule in RATERS:
         for rater, n, sd_ratio, flags in raters:
             can_be = sd_ratio is not None if rule == "central_tendency" else n >= defaults.rater.n
@@ -194,6 +232,8 @@ def line(scenario: Scenario, name: str) -> Iterator[tuple[Platform, World]]:
         try:
             prepare(platform)
             start_run(platform, name, "daily", {})
+            with served_desk(first_told(world)):
+                ingest(platform, name, SOURCES["desk"], "csat_response")
             with served_desk(world):
                 for source_id, entity in entities_to_ingest(platform):
                     ingest(platform, name, source_id, entity)
@@ -240,7 +280,7 @@ def judge_forms(scenario: Scenario, strength: str, defaults: Defaults) -> dict[s
     strengths = dict.fromkeys(DECLARED.faults, "zero") | dict.fromkeys(FORMS, strength)
     scenario = Scenario.model_validate(scenario.model_dump() | {"strengths": strengths})
     company = found(scenario).tables
-    empty = World({name: schema.empty_table() for name, schema in SCHEMAS.items()} | company)
+    empty = World({name: schema.empty_table() for name, schema in (SCHEMAS | FOLLOW_UP_SCHEMAS).items()} | company)
     counted = Counted(plant(empty, plan_faults(scenario, company)), scenario, defaults)
     counts = _counts(scenario, counted.world, counted.states_of_forms(), counted.cases, defaults)
     return {fault: counts[fault] for fault in FORMS}
@@ -249,14 +289,17 @@ def judge_forms(scenario: Scenario, strength: str, defaults: Defaults) -> dict[s
 def _counts(
     scenario: Scenario, world: World, by_rule: Mapping[str, States], tested: Any, defaults: Defaults
 ) -> dict[str, Count]:
-    planted, biased = subjects(world), truly_biased(world, defaults)
+    carriers, rows, biased = subjects(world), planted_rows(world), truly_biased(world, defaults)
+    not_linked = unlinked(world) if "follow_up" in world.tables else set[str]()
     counts = {}
     for fault, rule in RULES.items():
         points = {str(name): value for name, value in DECLARED.faults[fault].strengths.items()}
         strength = points.get(scenario.strength(fault), 0.0)
         few = too_few(tested(rule), strength, defaults) if fault in POINTS and rule in by_rule else set[str]()
-        alike = planted[ALIKE[fault]] if fault in ALIKE else biased.get(rule, set())
-        counts[fault] = compare(planted[fault], by_rule.get(rule, {}), few, alike)
+        alike = carriers[ALIKE[fault]] if fault in ALIKE else biased.get(rule, set())
+        alike = not_linked if rule in UNLINKED else alike
+        planted = rows[fault] if fault in ROWS else carriers[fault]
+        counts[fault] = compare(planted, by_rule.get(rule, {}), few, alike)
     return counts
 
 
@@ -293,8 +336,9 @@ def main() -> None:
         for strength in given.strengths:
             started = time.perf_counter()
             scenario = Scenario(
-                seed=seed, agents=given.agents, months=given.months, strengths=dict.fromkeys(RULES, strength)
-            )
+                seed=seed, agents=given.agents, months=given.months, follow_up=True,
+                strengths=dict.fromkeys((*RULES, *UNSCORED), strength),
+            )  # fmt: skip
             if given.path == "line":
                 counts = judge_line(scenario, defaults)
             elif given.path == "forms":

@@ -186,6 +186,9 @@ def simulate(
     strength: Annotated[
         list[str] | None, typer.Option(help="FAULT=zero|low|middle|high, as often as needed; else middle")
     ] = None,
+    follow_up: Annotated[
+        bool, typer.Option(help="customers are also asked by hand, with the faults that only this shows")
+    ] = False,
     malformed: Annotated[bool, typer.Option(help="also write records that break the contracts")] = False,
     exchange_url_env: Annotated[
         str | None, typer.Option(help="variable with the address of an empty database for the exchange's tables")
@@ -203,7 +206,7 @@ def simulate(
         scenario = Scenario.model_validate(
             {
                 "seed": seed, "start": start.date(), "months": months, "agents": agents, "time_zone": time_zone,
-                "contacts_per_agent_day": contacts_per_agent_day, "strengths": strengths,
+                "contacts_per_agent_day": contacts_per_agent_day, "strengths": strengths, "follow_up": follow_up,
             }
         )  # fmt: skip
         with console.status("simulating"):

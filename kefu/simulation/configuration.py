@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from kefu.simulation.operation import OPERATION
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.world import World
 from kefu.yaml_files import read_yaml
@@ -80,7 +81,7 @@ def write_configuration(
         ],
         "instruments": [
             {"instrument_id": f"{source}_{account.lower()}", "source_id": source, "account": account} | scale
-            for channel, account, scale in _INSTRUMENTS
+            for channel, account, scale in (*_INSTRUMENTS, *_follow_up_items(world))
             for source in [SOURCES.get(channel, SHEETS)]
         ],
         "sources": _sources(world, scenario, data, databases),
@@ -90,6 +91,10 @@ def write_configuration(
         path = target / f"{name}.yml"
         kept = [] if is_alone else read_yaml(path)
         _write(path, kept + [{"version": 1, "valid_from": valid_from} | item for item in objects])
+    if "follow_up" in world.tables:
+        defaults = read_yaml(target / "defaults.yml")
+        defaults["review"]["form_versions"] = {OPERATION.review.form_version: valid_from}
+        _write(target / "defaults.yml", defaults)
     if is_alone:
         site = read_yaml(target / "site.yml")
         _write(target / "site.yml", site | {"time_zone": scenario.time_zone})
@@ -98,6 +103,16 @@ def write_configuration(
             plan = read_yaml(path)
             if plan.pop("overlays", None):
                 _write(path, plan)
+
+
+def _follow_up_items(world: World) -> list[tuple[str, str, dict[str, Any]]]:
+    declared = OPERATION.follow_up
+    return [
+        ("sheets", f"follow_up_{name}", _STARS | {"kind": item.kind, "best": item.best}
+         | {"top_box": [4, 5] if item.best == "high" else [1, 2], "product_reasons": [*declared.product_reasons]})
+        for name, item in declared.items.items()
+        if "follow_up" in world.tables
+    ]  # fmt: skip
 
 
 def _name(row: dict[str, Any]) -> dict[str, str]:

@@ -39,6 +39,7 @@ class Fault(_Declared):
     account: Literal["desk_user_id"] | None = None
     alone: bool = False
     has_spares: bool = False
+    with_follow_up: bool = False
 
 
 class Numbers(_Declared):
@@ -56,6 +57,10 @@ class Numbers(_Declared):
     decline_most_days: int
     peak_share: float
     parking_most_seconds: int
+    late_answer_hours: int
+    raised_levels: int
+    short_playback_share: float
+    old_form_version: str
 
 
 class Declarations(_Declared):
@@ -159,18 +164,19 @@ class _Planner:
         for name in (name for name, fault in faults.items() if fault.subject in _ROLES):
             self._plan_for_judges(name)
         # What few can carry comes first, then what must not meet its like.
-        names = [name for name, fault in faults.items() if fault.subject == "agent"]
+        names = [name for name, fault in faults.items() if fault.subject == "agent" and not fault.with_follow_up]
         scarce = [name for name in names if len(self._candidates(name)) < 3 * self.wanted]
         for name in scarce:
             self._plan_for_agents(name)
         self._plan_incident()
         for name in sorted(set(names) - set(scarce), key=lambda name: (not faults[name].alone, names.index(name))):
             self._plan_for_agents(name)
+        self._plan_spares(names)
+        # Last, so that everybody else carries the same without them.
+        names = [name for name, fault in faults.items() if fault.with_follow_up]
         for name in names:
-            if faults[name].has_spares:
-                pool = [person for person in self._candidates(name) if self.carried[person]]
-                for subject in self._choose(name, pool, DECLARED.spare):
-                    self._assign(name, subject, is_spare=True)
+            self._plan_for_agents(name)
+        self._plan_spares(names)
         self._assign("silent_source", "voice", self.last_third, self.last_third + timedelta(2))
         self._assign("late_feed", "chat", self.last_third + timedelta(3), self.last_third + timedelta(4))
         chosen = tuple(assignment for assignment in self.assignments if assignment.strength)
@@ -201,6 +207,13 @@ class _Planner:
                 self._assign(name, subject, day, day + timedelta(1))
             else:
                 self._assign(name, subject)
+
+    def _plan_spares(self, names: Iterable[str]) -> None:
+        for name in names:
+            if DECLARED.faults[name].has_spares:
+                pool = [person for person in self._candidates(name) if self.carried[person]]
+                for subject in self._choose(name, pool, DECLARED.spare):
+                    self._assign(name, subject, is_spare=True)
 
     def _plan_incident(self) -> None:
         """Chooses the team of at least five that leaves most room to others, if it leaves half of it."""
@@ -266,7 +279,8 @@ class _Planner:
         ends_on: date | None = None,
         is_spare: bool = False,
     ) -> None:
-        fault, level = DECLARED.faults[name], self.scenario.strength(name)
+        fault = DECLARED.faults[name]
+        level = self.scenario.strength(name) if self.scenario.follow_up or not fault.with_follow_up else "zero"
         burst = self.scenario.end - timedelta(DECLARED.numbers.burst_days)
         assignment = Assignment(
             fault=name,

@@ -15,7 +15,9 @@ from kefu.simulation.random import stream
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.world import PLANTED, World
 
-__all__ = ["DECLARED", "SKILLS", "Assignment", "Faults", "delivered", "plan_faults", "plant", "skills"]
+__all__ = [
+    "DECLARED", "SKILLS", "Assignment", "Faults", "delivered", "first_told", "plan_faults", "plant", "skills",
+]  # fmt: skip
 
 # The rows of a channel's source system: table and the instant that says whether it was silent or late.
 _VOICE = {"call": "entered_at", "ring_no_answer": "started_at", "agent_state": "started_at"}
@@ -89,6 +91,18 @@ def delivered(world: World, as_of: datetime | None = None) -> World:
                 tables[name] = tables[name].filter(pc.invert(pc.is_in(tables[name]["chat_id"], late)))
             is_rated = pc.and_(pc.is_in(survey["contact_id"], late), pc.equal(survey["channel"], planted["subject"]))
             tables["survey"] = survey.filter(pc.invert(is_rated))
+    return World(tables, world.papers, world.planted)
+
+
+def first_told(world: World) -> World:
+    """Returns a world in which every rating is the one that was given first: a look before customers changed theirs."""
+    if "rating_change" not in world.tables:
+        return world
+    survey, change = world.tables["survey"], world.tables["rating_change"]
+    place = pc.index_in(survey["survey_id"], change["survey_id"].combine_chunks())
+    value = pc.coalesce(change["value"].take(place), survey["value"])
+    field = survey.schema.get_field_index("value")
+    tables = world.tables | {"survey": survey.set_column(field, survey.schema.field(field), value)}
     return World(tables, world.papers, world.planted)
 
 

@@ -17,10 +17,12 @@ from kefu.simulation.queueing import Seat
 from kefu.simulation.random import stream
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.voice import Call
-from kefu.simulation.world import SCHEMAS
+from kefu.simulation.world import FOLLOW_UP_SCHEMAS, SCHEMAS
 
-_FEEDBACK, _REVIEW, _EXAM = OPERATION.feedback, OPERATION.review, OPERATION.exam
+_FEEDBACK, _FOLLOW_UP, _REVIEW, _EXAM = OPERATION.feedback, OPERATION.follow_up, OPERATION.review, OPERATION.exam
 _SIGMA = OPERATION.people.sigma
+# What customers answer on average to whether it is solved, if it is and if not.
+_SOLVED, _SOLVED_SPREAD = (4.7, 2.0), 0.8
 
 
 @dataclass(slots=True)
@@ -81,21 +83,9 @@ def surveys(scenario: Scenario, company: Company, contacts: list[Contact], custo
     contacts = [contacts[index] for index in np.flatnonzero(invited)]
     channels, size = channels[invited], len(contacts)
     answers = rng.random(size) < np.array([_FEEDBACK.answered_share[channel] for channel in channels])
-    place = (
-        np.array([contact.seat.agent for contact in contacts]),
-        np.array([contact.seat.day for contact in contacts]),
-    )
-    solved = np.array([contact.is_solved for contact in contacts])
-    waited = np.array([contact.waited_seconds for contact in contacts])
-    opinion = (
-        _FEEDBACK.value
-        + _FEEDBACK.value_per_quality * company.skills.daily_quality[place]
-        - _SIGMA.rating * company.skills.worse[place]
-        + _FEEDBACK.value_per_wait_minute * waited / 60
-        + _FEEDBACK.value_unsolved * ~solved
-    )
-    value = np.clip(np.rint(opinion + _FEEDBACK.value_spread * rng.standard_normal(size)), 1, 5).astype(int)
-    is_solved = np.clip(np.rint(np.where(solved, 4.7, 2.0) + 0.8 * rng.standard_normal(size)), 1, 5).astype(int)
+    solved, opinion = _opinions(company, contacts)
+    value = _marks(rng, opinion, _FEEDBACK.value_spread)
+    is_solved = _marks(rng, np.where(solved, *_SOLVED), _SOLVED_SPREAD)
     thumb_up = rng.random(size) < np.where(value >= 4, 0.95, 0.15)
     # The chat system asks three questions, the other systems one.
     asks_more = answers & (channels == "chat")
@@ -125,6 +115,60 @@ def surveys(scenario: Scenario, company: Company, contacts: list[Contact], custo
             pa.array(text, pa.string(), mask=~comments),
         ],
         schema=SCHEMAS["survey"],
+    )
+
+
+def _opinions(company: Company, contacts: list[Contact]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns whether contacts were solved, and what their customers think of them, from 1 to 5."""
+    place = (
+        np.array([contact.seat.agent for contact in contacts]),
+        np.array([contact.seat.day for contact in contacts]),
+    )
+    solved = np.array([contact.is_solved for contact in contacts])
+    waited = np.array([contact.waited_seconds for contact in contacts])
+    return solved, (
+        _FEEDBACK.value
+        + _FEEDBACK.value_per_quality * company.skills.daily_quality[place]
+        - _SIGMA.rating * company.skills.worse[place]
+        + _FEEDBACK.value_per_wait_minute * waited / 60
+        + _FEEDBACK.value_unsolved * ~solved
+    )
+
+
+def _marks(rng: np.random.Generator, means: np.ndarray, spread: float) -> np.ndarray:
+    return np.clip(np.rint(means + spread * rng.standard_normal(len(means))), 1, 5).astype(int)
+
+
+def follow_ups(scenario: Scenario, company: Company, contacts: list[Contact], surveys: pa.Table) -> pa.Table:
+    """Returns the table `follow_up`: what customers say by hand who answered none of `surveys`, each of them once."""
+    rng = stream(scenario.seed, "follow_up")
+    silent: set[int] = {
+        row["customer_id"] for row in surveys.select(["customer_id", "answered_at"]).to_pylist() if row["answered_at"]
+    }
+    asked = []
+    for contact, luck in zip(contacts, rng.random(len(contacts)), strict=True):
+        if luck < _FOLLOW_UP.asked_share and contact.customer not in silent:
+            silent.add(contact.customer)
+            asked.append(contact)
+    size = len(asked)
+    solved, opinion = _opinions(company, asked)
+    is_done = np.where(solved, *_SOLVED)
+    ease, effort = _marks(rng, opinion, _FEEDBACK.value_spread), 6 - _marks(rng, opinion, _FEEDBACK.value_spread)
+    settled, again = _marks(rng, is_done, _SOLVED_SPREAD), 6 - _marks(rng, is_done, _SOLVED_SPREAD)
+    after = np.minimum(_FOLLOW_UP.most_answer_seconds, _FOLLOW_UP.answer_after.draws(rng, size)).astype(np.int64)
+    says_why, why = rng.random(size) < _FOLLOW_UP.reason_share, rng.integers(0, len(_FOLLOW_UP.reasons), size)
+    return pa.table(
+        [
+            pa.array(np.arange(1, size + 1)),
+            pa.array([contact.channel for contact in asked], pa.string()),
+            pa.array([contact.number for contact in asked], pa.int64()),
+            pa.array([company.keys[contact.seat.agent] for contact in asked], pa.string()),
+            pa.array([contact.customer for contact in asked], pa.int64()),
+            instants(np.array([contact.ended_at for contact in asked], np.int64) + after),
+            *(pa.array(marks, pa.int64()) for marks in (ease, settled, effort, again)),
+            pa.array([_FOLLOW_UP.reasons[place] for place in why], pa.string(), mask=~says_why),
+        ],
+        schema=FOLLOW_UP_SCHEMAS["follow_up"],
     )
 
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 from kefu.simulation.chat import Kind, Texts, message_table, run_chats
 from kefu.simulation.company import found
 from kefu.simulation.demand import Customers, Issues, arrivals, expected_contacts
-from kefu.simulation.feedback import exams, finished, reviews, surveys
+from kefu.simulation.feedback import exams, finished, follow_ups, reviews, surveys
 from kefu.simulation.random import stream
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.voice import run_voice
-from kefu.simulation.world import SCHEMAS, World
+from kefu.simulation.world import FOLLOW_UP_SCHEMAS, SCHEMAS, World
 
 CHANNELS = ("voice", "chat", "desk")
 _BULK_BATCH, _BULK_CHAT, _BULK_START = 500_000, 10, 1_790_784_000
@@ -48,7 +48,11 @@ def generate(scenario: Scenario, skills: pa.Table | None = None) -> World:
         "qa_review": reviews(scenario, company, contacts),
         "exam": exams(scenario, company),
     }
-    return World({name: tables[name] for name in SCHEMAS})
+    world = World({name: tables[name] for name in SCHEMAS})
+    if scenario.follow_up:
+        world.tables["follow_up"] = follow_ups(scenario, company, contacts, tables["survey"])
+        world.tables["rating_change"] = FOLLOW_UP_SCHEMAS["rating_change"].empty_table()
+    return world
 
 
 def hidden(scenario: Scenario) -> pa.Table:

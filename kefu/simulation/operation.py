@@ -282,6 +282,25 @@ class Feedback(_Declared):
     comment_share: Share
 
 
+class FollowUpItem(_Declared):
+    """One item of the survey that is asked by hand: what it is about, and which end of its scale is best."""
+
+    kind: Literal["ces", "resolved"]
+    best: Literal["high", "low"]
+
+
+class FollowUp(_Declared):
+    """The survey that is asked by hand; `product_reasons` are about something else than the agent."""
+
+    asked_share: Share
+    answer_after: LogNormal
+    most_answer_seconds: Seconds
+    reason_share: Share
+    reasons: tuple[str, ...]
+    product_reasons: tuple[str, ...]
+    items: dict[Literal["ease", "solved", "effort", "again"], FollowUpItem]
+
+
 class Review(_Declared):
     """QA reviews."""
 
@@ -327,6 +346,7 @@ class Operation(_Declared):
     voice: Voice
     chat: Chat
     feedback: Feedback
+    follow_up: FollowUp
     review: Review
     exam: Exam
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from connectors.contract import FieldType
 from connectors.tabular import SYSTEM
 from kefu.simulation.configuration import SOURCES
+from kefu.simulation.operation import OPERATION
 from kefu.simulation.random import stream
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.staff import staff_email, staff_phone
@@ -1024,6 +1025,22 @@ def _survey_response(office: _Office) -> Iterator[Row]:
         )
     for number, answer in enumerate(sorted(answers, key=lambda answer: answer["answered_at"]), 1):
         yield {"response_id": f"V{number:06}"} | answer
+    yield from _follow_up(office)
+
+
+def _follow_up(office: _Office) -> Iterator[Row]:
+    """Yields the answers to the survey that is asked by hand, one for each item."""
+    for row in office.rows("follow_up") if "follow_up" in office.world.tables else ():
+        for number, item in enumerate(OPERATION.follow_up.items, 1):
+            yield office.contact(row["channel"], row["contact_id"]) | {
+                "response_id": f"F{row['answer_id']:06}-{number}",
+                "instrument": f"follow_up_{item}",
+                "employee_number": row["agent_key"],
+                "customer_phone": office.phones[row["customer_id"]],
+                "answered_at": row["answered_at"],
+                "value": row[item],
+                "reason": row["reason"],
+            }
 
 
 def _registration(office: _Office) -> Iterator[Row]:

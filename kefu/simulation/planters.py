@@ -17,6 +17,7 @@ import numpy as np
 
 from kefu.simulation.draft import Draft, Numbers, Row
 from kefu.simulation.fault_plan import DECLARED, Assignment
+from kefu.simulation.operation import OPERATION
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.staff import staff_email, staff_phone
 
@@ -83,9 +84,29 @@ class Bed(NamedTuple):
             rows = rows[(self.draft.column("survey", "value")[rows] >= 0) == answered]
         return rows
 
-    def free(self, rows: Sequence[int] | Numbers) -> Numbers:
-        """Returns the survey rows that no fault stands on yet."""
-        return np.array([row for row in rows if row not in self.draft.touched["survey"]], np.int64)
+    def free(self, rows: Sequence[int] | Numbers, table: str = "survey") -> Numbers:
+        """Returns the rows that no fault stands on yet."""
+        return np.array([row for row in rows if row not in self.draft.touched[table]], np.int64)
+
+    def of_last_month(self, table: str, instant: str, rows: Numbers) -> Numbers:
+        """Returns the rows with an instant inside the last month."""
+        instants = self.draft.column(table, instant)[rows]
+        first = self.scenario.second(self.scenario.month_starts[-2]) * _SECOND
+        return rows[(instants >= first) & (instants < self.midnight(0))]
+
+    def answers(self) -> Numbers:
+        """Returns the subject's answers to the follow-up about contacts that ended in the last month."""
+        rows = self.draft.where("follow_up", "agent_key", self.subject)
+        first, end = self.scenario.second(self.scenario.month_starts[-2]) * _SECOND, self.midnight(0)
+        return np.array([row for row in rows.tolist() if first <= self.contact_end(row) < end], np.int64)
+
+    def contact_end(self, answer: int) -> int:
+        """Returns when the contact of an answer ended."""
+        draft = self.draft
+        table, row = draft.contact(
+            draft.value("follow_up", "channel", answer), draft.value("follow_up", "contact_id", answer)
+        )
+        return int(draft.value(table, "ended_at" if table == "call" else "closed_at", row))
 
     def chosen(self, free: Sequence[int] | Numbers, of: Sequence[int] | Numbers) -> list[int]:
         """Returns as many free rows as the strength asks for of all, or none if they are too few."""
@@ -518,6 +539,131 @@ def _peaks(draft: Draft) -> Numbers:
     return half_hours[busiest]
 
 
+# --- single rows -----------------------------------------------------------------------------------------------------
+
+
+_BEST: Row = {"ease": 5, "solved": 5, "effort": 1, "again": 1, "reason": None}
+
+
+def _answers(bed: Bed) -> tuple[list[int], Numbers]:
+    """Returns as many free answers as the strength asks for, and all of the subject's."""
+    mine = bed.answers()
+    return bed.chosen(bed.free(mine, "follow_up"), mine), mine
+
+
+def _late_answer(bed: Bed) -> Planting | None:
+    rows, mine = _answers(bed)
+    for row in rows:
+        hours = _LIMITS.late_answer_hours + int(bed.rng.integers(0, 48))
+        bed.draft.set("follow_up", row, answered_at=bed.contact_end(row) + hours * 3600 * _SECOND)
+    return bed.planted("follow_up", rows, mine, "answers")
+
+
+def _repeated_answer(bed: Bed) -> Planting | None:
+    """Has the same contact answered once more: of the two the first does not count."""
+    draft, (rows, mine) = bed.draft, _answers(bed)
+    for row in rows:
+        first = draft.row("follow_up", row) | _BEST
+        del first["answer_id"]
+        draft.add("follow_up", **first | {"answered_at": first["answered_at"] + bed.seconds(600, 7200)})
+        draft.touch("follow_up", row)
+    return bed.planted("follow_up", rows, mine, "answers, each followed by another")
+
+
+def _straight_line(bed: Bed) -> Planting | None:
+    rows, mine = _answers(bed)
+    for row in rows:
+        bed.draft.set("follow_up", row, **dict.fromkeys(("ease", "solved", "effort", "again"), 5))
+    return bed.planted("follow_up", rows, mine, "answers")
+
+
+def _wrong_reason(bed: Bed) -> Planting | None:
+    rows, mine = _answers(bed)
+    reasons = OPERATION.follow_up.product_reasons
+    for row in rows:
+        reason = reasons[int(bed.rng.integers(len(reasons)))]
+        bed.draft.set("follow_up", row, ease=2, solved=1, effort=5, again=4, reason=reason)
+    return bed.planted("follow_up", rows, mine, "answers")
+
+
+def _unserved_answer(bed: Bed) -> Planting | None:
+    """Adds answers about calls and chats that nobody took, in the name of the subject."""
+    draft, mine = bed.draft, bed.answers()
+    calls = np.flatnonzero(
+        (draft.column("call", "direction") == "inbound")
+        & (draft.column("call", "answered_at") < 0)
+        & ~np.isin(draft.column("call", "call_id"), draft.column("call", "next_call_id"))
+    )
+    chats = np.flatnonzero(draft.column("chat", "accepted_at") < 0)
+    pool = [("call", row) for row in bed.of_last_month("call", "ended_at", calls)]
+    pool += [("chat", row) for row in bed.of_last_month("chat", "closed_at", chats)]
+    pool = [(table, int(row)) for table, row in pool if row not in draft.touched[table]]
+    added: list[int] = []
+    for place in bed.some(range(len(pool)), bed.share(mine)):
+        table, row = pool[place]
+        contact = draft.row(table, row)
+        draft.touch(table, row)
+        ended_at = contact["ended_at"] if table == "call" else contact["closed_at"]
+        answer: Row = {"channel": contact.get("channel", "voice"), "contact_id": contact[f"{table}_id"]}
+        answer |= {"agent_key": bed.subject, "customer_id": contact["customer_id"]}
+        answer |= {"answered_at": ended_at + bed.seconds(3600, 86400)}
+        added.append(draft.add("follow_up", **answer | _BEST))
+    note = f"{len(added)} answers about nobody's contacts beside {len(mine)}"
+    return Planting("follow_up", added, note) if added else None
+
+
+def _raised_rating(bed: Bed) -> Planting | None:
+    """Lets the agent write once more to customers who rated low, who then change their rating."""
+    draft = bed.draft
+    mine = bed.of_last_month("survey", "invited_at", bed.surveys(answered=True, channels=("desk",)))
+    low = mine[draft.column("survey", "value")[mine] <= _LIMITS.raised_levels + 1]
+    shifts = draft.where("shift", "agent_key", bed.subject)
+    starts, ends = (draft.column("shift", name)[shifts] for name in ("start_at", "end_at"))
+    moments: dict[int, int] = {}
+    for row in bed.free(low).tolist():
+        survey = draft.row("survey", row)
+        chat = draft.row_of("chat", survey["contact_id"])
+        moment = survey["answered_at"] + bed.seconds(600, 1800)
+        is_at_work = ((starts <= moment) & (moment < ends)).any()
+        is_plain = draft.value("chat", "reopened_at", chat) is None
+        # What the customer said last was answered: the new words are no reply.
+        if is_at_work and is_plain and _last_author(draft, survey["contact_id"]) == "agent":
+            moments[row] = moment
+    rows = bed.some(list(moments), bed.share(list(moments)))
+    for row in rows:
+        survey = draft.row("survey", row)
+        text = bed.phrase("raising", survey["customer_id"])
+        draft.say(survey["contact_id"], "agent", bed.subject, moments[row], text)
+        draft.append("rating_change", {"survey_id": survey["survey_id"], "value": survey["value"]})
+        draft.set("survey", row, value=survey["value"] + _LIMITS.raised_levels)
+    return bed.planted("survey", rows, list(moments), "low ratings at the desk")
+
+
+def _last_author(draft: Draft, chat_id: int) -> str | None:
+    authors = [draft.value("message", "author", message) for message in draft.messages_of(chat_id)]
+    return next((author for author in reversed(authors) if author in ("agent", "visitor")), None)
+
+
+def _defective_review(bed: Bed) -> Planting | None:
+    draft = bed.draft
+    mine = bed.of_last_month("qa_review", "reviewed_at", draft.where("qa_review", "agent_key", bed.subject))
+    is_usable = (draft.column("qa_review", "is_blind")[mine] == 0) & (
+        draft.column("qa_review", "recording_seconds")[mine] >= 10
+    )
+    manager = draft.value("agent", "manager_key", int(draft.where("agent", "agent_key", bed.subject)[0]))
+    rows = bed.chosen(bed.free(mine[is_usable], "qa_review"), mine)
+    for place, row in enumerate(rows):
+        seconds = draft.value("qa_review", "recording_seconds", row)
+        defects: list[Row] = [
+            {"reviewer_key": manager},
+            {"playback_seconds": round(_LIMITS.short_playback_share * seconds)},
+            {"form_version": _LIMITS.old_form_version},
+            {"reviewer_key": bed.subject},
+        ]
+        draft.set("qa_review", row, **defects[place % len(defects)])
+    return bed.planted("qa_review", rows, mine, "reviews")
+
+
 # --- people who judge ------------------------------------------------------------------------------------------------
 
 
@@ -587,4 +733,11 @@ PLANTERS: dict[str, Callable[[Bed], Planting | None]] = {
     "lenient_rater": partial(_biased_rater, sign=1),
     "severe_rater": partial(_biased_rater, sign=-1),
     "halo_rater": _halo_rater,
+    "late_answer": _late_answer,
+    "repeated_answer": _repeated_answer,
+    "straight_line": _straight_line,
+    "wrong_reason": _wrong_reason,
+    "unserved_answer": _unserved_answer,
+    "raised_rating": _raised_rating,
+    "defective_review": _defective_review,
 }

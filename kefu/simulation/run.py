@@ -20,7 +20,7 @@ from kefu.simulation.papers import write_papers
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.serve import Servers, serve
 from kefu.simulation.truth import write_truth
-from kefu.simulation.world import SCHEMAS, World
+from kefu.simulation.world import FOLLOW_UP_SCHEMAS, SCHEMAS, World
 from kefu.simulation.writers.asterisk import write_asterisk
 from kefu.simulation.writers.live_helper_chat import write_live_helper_chat
 from kefu.simulation.writers.tabular import write_malformed_sheets, write_sheets
@@ -165,4 +165,5 @@ def _read_world(folder: Path) -> World:
         {path.stem: pyarrow.feather.read_table(path) for path in sorted((folder / part).glob("*.arrow"))}
         for part in ("world", "papers", "truth")
     )
-    return World({name: tables[name] for name in SCHEMAS}, papers, truth["planted"])
+    names = [name for name in (*SCHEMAS, *FOLLOW_UP_SCHEMAS) if name in tables]
+    return World({name: tables[name] for name in names}, papers, truth["planted"])

@@ -36,6 +36,8 @@ class Scenario(BaseModel):
         contacts_per_agent_day: inbound contacts for one worked shift of a channel's agents, on average; outbound
             agents dial in proportion.
         strengths: how strongly each planted fault is planted; a fault that is not named has middle strength.
+        follow_up: customers are also asked by hand, and the faults that are declared with it are planted. Without it
+            the rows are the same, less these.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +49,7 @@ class Scenario(BaseModel):
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
     contacts_per_agent_day: float = Field(default=30, gt=0)
     strengths: dict[str, Strength] = {}
+    follow_up: bool = False
 
     def strength(self, fault: str) -> Strength:
         """Returns how strongly a fault is planted."""

@@ -98,6 +98,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
 }  # fmt: skip
 
+# What only an operation with a follow-up has.
+FOLLOW_UP_SCHEMAS: dict[str, pa.Schema] = {
+    # One answer to the survey of four items that is asked by hand. agent_key is whom the sheet names; the items are 1
+    # to 5 as ticked, effort and again worded the other way round; reason NULL when none was given.
+    "follow_up": _schema(
+        answer_id=_INT, channel=_TEXT, contact_id=_INT, agent_key=_TEXT, customer_id=_INT, answered_at=_AT, ease=_INT,
+        solved=_INT, effort=_INT, again=_INT, reason=_TEXT,
+    ),
+    # What an answered survey said first, before the customer changed its value.
+    "rating_change": _schema(survey_id=_INT, value=_INT),
+}  # fmt: skip
+
 # One row per thing that was planted: which fault, on whom, on which rows, when and how strongly.
 PLANTED = _schema(
     fault=_TEXT, subject_kind=_TEXT, subject=_TEXT, table=_TEXT, row_ids=pa.list_(pa.int64()), starts_at=_AT,
@@ -110,7 +122,8 @@ class World:
     """Everything that happened. `tables` holds exactly the tables of `SCHEMAS`, and more of `papers` once written.
 
     Attributes:
-        tables: by name, each with its schema, in the order of its ids.
+        tables: by name, each with its schema, in the order of its ids; with a follow-up those of `FOLLOW_UP_SCHEMAS`
+            too.
         papers: tables of the tabular entities that exist only as sheets, by entity name, columns as its fields.
         planted: what was planted, with the schema `PLANTED`.
     """

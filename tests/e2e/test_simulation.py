@@ -14,17 +14,26 @@ import pytest
 
 from kefu.catalogue.files import Catalogue
 from kefu.pipeline.context import Platform
+from kefu.pipeline.ingest import ingest, prepare
 from kefu.pipeline.run import daily
+from kefu.pipeline.transform import end_run, start_run
 from kefu.settings import Settings
-from kefu.simulation.faults import delivered
+from kefu.simulation.faults import delivered, first_told
 from kefu.simulation.run import served_desk, write_operation
 from kefu.simulation.scenario import Scenario
-from kefu.simulation.truth import TRUTH, truth_tables
+from kefu.simulation.truth import TRUTH, Facts, truth_tables
+from kefu.simulation.truth.sheets import effort_answers, solved_answers
+from kefu.simulation.truth.voice import judged_answers, judged_reviews, survey_answers
+from kefu.simulation.world import World
 from kefu.warehouse import Role
 from kefu.yaml_files import read_yaml
 
-# Slower people, so that some answer late several times in one conversation even in so small a month.
-SCENARIO = Scenario(seed=7, agents=30, contacts_per_agent_day=5, strengths={"decline": "high", "silence_gap": "low"})
+# Slower people, so that some answer late several times in one conversation even in so small a month, enough empty
+# replies of each who sends them, and room for several faults on the few answers of one person.
+SCENARIO = Scenario(
+    seed=7, agents=34, contacts_per_agent_day=5, follow_up=True,
+    strengths={"decline": "high", "silence_gap": "low", "straight_line": "low", "empty_early_reply": "high"},
+)  # fmt: skip
 MONTH, LOOKED_ON = "2026-10", date(2026, 11, 11)
 # Metrics of the catalogue that nothing in the simulation can tell, each with the reason; those that are computed
 # elsewhere are tested there.
@@ -60,6 +69,7 @@ class Simulated:
     found: dict[str, dict[Key, Number]]
     planted: list[dict[str, Any]]
     recorded_ratings: set[int]
+    world: World
 
 
 def watched_days(catalogue: Catalogue) -> dict[str, int]:
@@ -75,6 +85,11 @@ def simulated(settings: Settings, project: Path, tmp_path_factory: pytest.TempPa
     configured = settings.model_copy(update={"kefu_config_dir": folder / "operation" / "config"})
     platform = Platform(configured, "t_simulated")
     said: list[str] = []
+    prepare(platform)
+    start_run(platform, "a look before ratings change", "daily", {})
+    with served_desk(first_told(world)):
+        ingest(platform, "a look before ratings change", "sim_desk", "csat_response")
+    end_run(platform, "a look before ratings change", "succeeded")
     with served_desk(world):
         daily(platform, "simulated", say=said.append)
     true: dict[str, dict[Key, Number]] = defaultdict(dict)
@@ -109,7 +124,7 @@ def simulated(settings: Settings, project: Path, tmp_path_factory: pytest.TempPa
                 number = Number(numerator, denominator, n, value, reason)
                 found[metric][unit[0], unit[1], unit[2], kind, name] = number
     recorded = set(delivered(world).tables["survey"]["survey_id"].to_pylist())
-    yield Simulated(platform, said, true, found, world.planted.to_pylist(), recorded)
+    yield Simulated(platform, said, true, found, world.planted.to_pylist(), recorded, world)
 
 
 def test_every_metric_of_the_catalogue_has_a_truth(simulated: Simulated) -> None:
@@ -182,7 +197,7 @@ def test_every_record_was_taken(simulated: Simulated) -> None:
     assert [line for line in loads if not line.endswith(" 0 in quarantine")] == []
 
 
-# Faults of middle strength and the rule about agents that finds them, where this small month has enough cases: a share
+# Faults and the rule about agents that finds them, where this small month has enough cases: a share
 # of invitations or of returned contacts needs more of them, and all outbound agents carry the padding.
 FOUND_BY = {
     "rating_burst": "I1", "empty_early_reply": "G1", "transfer_before_limit": "G4", "forced_close": "G5",
@@ -225,3 +240,42 @@ def test_ratings_that_were_begged_bought_or_too_fast_do_not_count(simulated: Sim
     assert begged and begged <= {agent for fault, agent in planted if fault == "begged_score"}
     # The telephone has no text and the chat no invitations: that is not passed.
     assert {("sim_pbx", "V5"), ("sim_chat", "V4"), ("sim_pbx", "V8")} <= set(lacking)
+
+
+def test_every_answer_and_review_is_judged_as_it_was(simulated: Simulated) -> None:
+    facts = Facts(simulated.world, SCENARIO, SCENARIO.as_of(SCENARIO.end))
+    kinds = survey_answers(facts, "value"), solved_answers(facts), effort_answers(facts)
+    true = {
+        answer.key: (rule, segment and segment.agent, answer.is_product, answer.is_raised)
+        for answers in kinds
+        for answer, segment, rule in judged_answers(facts, answers)
+        if answer.key
+    }
+    reviews = {f"sim_sheets:R{row['review_id']:06}": is_bad for _, row, is_bad in judged_reviews(facts)}
+    with simulated.platform.warehouse.connect(Role.TRANSFORMER) as connection:
+        found = {
+            key: tuple(judged)
+            for key, *judged in connection.execute(
+                "select rating_key, exclusion_rule, served_agent_key, is_product_reason, 'V8' = any(rule_ids)"
+                " from wh_core.fct_rating where rating_key like 'sim_sheets:F%' or rating_key like 'sim_desk:%'"
+            )
+        }
+        found_reviews: dict[str, bool] = dict(
+            connection.execute("select review_key, exclusion_rule is not null from wh_core.fct_qa_review").fetchall()
+        )
+    assert {key: (true.get(key), judged) for key, judged in found.items() if true.get(key) != judged} == {}
+    assert set(found) == set(true) and found_reviews == reviews
+    # One planted row of each rule at least, and each of them is found.
+    broken = {
+        "repeated_answer": {key for key, judged in found.items() if judged[0] == "V1"},
+        "late_answer": {key for key, judged in found.items() if judged[0] == "V7"},
+        "unserved_answer": {key for key, judged in found.items() if judged[0] == "V9"},
+        "straight_line": {key for key, judged in found.items() if judged[0] == "V10"},
+        "wrong_reason": {key for key, judged in found.items() if judged[2]},
+        "raised_rating": {key for key, judged in found.items() if judged[3]},
+        "defective_review": {key for key, is_bad in found_reviews.items() if is_bad},
+    }
+    for fault, keys in broken.items():
+        numbers = {number for row in simulated.planted if row["fault"] == fault for number in row["row_ids"]}
+        named = {int("".join(filter(str.isdigit, key.split(":")[1].partition("-")[0]))) for key in keys}
+        assert numbers and numbers <= named, fault

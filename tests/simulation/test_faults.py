@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,11 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kefu.simulation.company import found
-from kefu.simulation.faults import DECLARED, SKILLS, Faults, delivered, plan_faults, plant, skills
+from kefu.simulation.faults import DECLARED, SKILLS, Faults, delivered, first_told, plan_faults, plant, skills
 from kefu.simulation.generate import generate
+from kefu.simulation.operation import OPERATION
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.staff import staff_email, staff_phone
-from kefu.simulation.world import PLANTED, SCHEMAS, World
+from kefu.simulation.world import FOLLOW_UP_SCHEMAS, PLANTED, SCHEMAS, World
 
 Row = dict[str, Any]
 LEVELS = ("low", "middle", "high")
@@ -27,7 +29,7 @@ AGENT_FAULTS = [name for name, fault in DECLARED.faults.items() if fault.subject
 
 
 def scenario(level: str = "middle") -> Scenario:
-    return Scenario(strengths=dict.fromkeys(DECLARED.faults, level))
+    return Scenario(strengths=dict.fromkeys(DECLARED.faults, level), follow_up=True)
 
 
 @functools.cache
@@ -69,7 +71,7 @@ def ratings(world: World, agent: str) -> list[Row]:
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_prevalence_and_clean_share_hold_in_a_company_of_two_hundred(seed: int) -> None:
-    operation = Scenario(seed=seed, agents=200)
+    operation = Scenario(seed=seed, agents=200, follow_up=True)
     company = found(operation).tables
     faults = plan_faults(operation, company)
     assert len(faults.people()) <= 0.4 * 200
@@ -124,6 +126,20 @@ def test_strengths_change_nobody_and_zero_plants_nothing() -> None:
     assert all(world.tables[name].equals(clean_world().tables[name]) for name in SCHEMAS)
 
 
+def test_a_follow_up_changes_no_row_without_it() -> None:
+    operation = Scenario(seed=2, agents=40, contacts_per_agent_day=8)
+    asked = operation.model_copy(update={"follow_up": True})
+    faults, more = (plan_faults(one, found(one).tables) for one in (operation, asked))
+    own = [a for a in more.assignments if not DECLARED.faults[a.fault].with_follow_up]
+    assert own == list(faults.assignments) and len(more.assignments) > len(own)
+    world, wider = plant(generate(operation), faults), plant(generate(asked), more)
+    assert list(world.tables) == list(SCHEMAS) and list(wider.tables) == [*SCHEMAS, *FOLLOW_UP_SCHEMAS]
+    raised = {row["survey_id"] for row in rows(wider, "rating_change")}
+    for name in SCHEMAS:
+        changed = {"qa_review"} | ({"survey", "message"} if raised else set())
+        assert world.tables[name].equals(wider.tables[name]) or name in changed, name
+
+
 def test_skills_hold_declines_dips_and_the_incident_and_nothing_else() -> None:
     table = skills(plan())
     assert table.schema == SKILLS
@@ -157,7 +173,10 @@ def test_skills_hold_declines_dips_and_the_incident_and_nothing_else() -> None:
 def test_every_agent_fault_is_planted_on_four_agents_with_its_strength(level: str) -> None:
     found_rows = planted_world(level).planted.to_pylist()
     counts = Counter(row["fault"] for row in found_rows)
-    assert {fault: counts[fault] for fault in AGENT_FAULTS} == dict.fromkeys(AGENT_FAULTS, 4)
+    # Few people of sixty write at the desk, and other faults stand on most of their low ratings.
+    assert counts.pop("raised_rating") >= 2
+    everywhere = [fault for fault in AGENT_FAULTS if fault != "raised_rating"]
+    assert {fault: counts[fault] for fault in everywhere} == dict.fromkeys(everywhere, 4)
     assert all(row["strength"] == strength_of(row["fault"], level) for row in found_rows)
     assert all(row["starts_at"] < row["ends_at"] and row["note"] for row in found_rows)
     # Rows that carry a fault of the ratings carry no other.
@@ -453,11 +472,92 @@ def test_raters_are_moved_by_their_points_and_halos_show_one_mark(level: str) ->
         assert len(set(after[number]["item_scores"]) - {None}) == 1
     doubles = sum(row["is_blind"] for row in before.values()) / len(before)
     assert doubles >= 0.10
-    untouched = set(before) - set(biased) - halo
+    defective = {n for row in planted(planted_world(level), "defective_review") for n in row["row_ids"]}
+    untouched = set(before) - set(biased) - halo - defective
     assert all(before[number] == after[number] for number in untouched)
     for row in after.values():
         marks = [mark for mark in row["item_scores"] if mark is not None]
         assert row["score"] == pytest.approx(10 * sum(marks) / len(marks), abs=0.006)
+
+
+def follow_up_rows(level: str, fault: str) -> Iterator[tuple[Row, int]]:
+    """Planted answers, with the instant at which their contact ended in seconds."""
+    world = planted_world(level)
+    answers = {row["answer_id"]: row for row in rows(world, "follow_up")}
+    ends = {("voice", row["call_id"]): row["ended_at"] for row in rows(world, "call")}
+    ends |= {(row["channel"], row["chat_id"]): row["closed_at"] for row in rows(world, "chat")}
+    for row in planted(world, fault):
+        for number in row["row_ids"]:
+            answer = answers[number]
+            assert answer["agent_key"] == row["subject"]
+            yield answer, (answer["answered_at"] - ends[answer["channel"], answer["contact_id"]]).total_seconds()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_answers_by_hand_break_the_rule_that_they_are_planted_for(level: str) -> None:
+    items = ("ease", "solved", "effort", "again")
+    late = list(follow_up_rows(level, "late_answer"))
+    assert late and all(72 * 3600 < after < 8 * 86400 for _, after in late)
+    lines = [answer for answer, _ in follow_up_rows(level, "straight_line")]
+    assert lines and all({answer[item] for item in items} == {5} for answer in lines)
+    wrong = [answer for answer, _ in follow_up_rows(level, "wrong_reason")]
+    assert wrong and {answer["reason"] for answer in wrong} <= set(OPERATION.follow_up.product_reasons)
+    world = planted_world(level)
+    unserved = [answer for answer, _ in follow_up_rows(level, "unserved_answer")]
+    taken = {("voice", row["call_id"]) for row in rows(world, "call") if row["answered_at"]}
+    taken |= {(row["channel"], row["chat_id"]) for row in rows(world, "chat") if row["accepted_at"]}
+    assert unserved and not {(answer["channel"], answer["contact_id"]) for answer in unserved} & taken
+    repeated = [answer for answer, after in follow_up_rows(level, "repeated_answer") if after < 72 * 3600]
+    said = Counter((row["channel"], row["contact_id"]) for row in rows(world, "follow_up"))
+    twice = {contact for contact, count in said.items() if count == 2}
+    assert repeated and {(answer["channel"], answer["contact_id"]) for answer in repeated} == twice
+    # Everything else is in time, about a contact that was served, and of a customer who said nothing else.
+    planted_ids = {n for row in world.planted.to_pylist() if row["table"] == "follow_up" for n in row["row_ids"]}
+    answered = {row["customer_id"] for row in rows(clean_world(), "survey") if row["answered_at"]}
+    honest = [row for row in rows(clean_world(), "follow_up") if row["answer_id"] not in planted_ids]
+    assert len(honest) > 100 and not {row["customer_id"] for row in honest} & answered
+    assert {row["reason"] for row in honest} == {None, *OPERATION.follow_up.reasons}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_ratings_are_raised_after_another_word_of_the_agent(level: str) -> None:
+    world = planted_world(level)
+    before = {row["survey_id"]: row["value"] for row in rows(clean_world(), "survey")}
+    first = {row["survey_id"]: row["value"] for row in rows(world, "rating_change")}
+    surveys = {row["survey_id"]: row for row in rows(world, "survey")}
+    raised = {number: row["subject"] for row in planted(world, "raised_rating") for number in row["row_ids"]}
+    assert raised and first == {number: before[number] for number in raised}
+    asking = {text for texts in DECLARED.phrases["raising"].values() for text in texts}
+    words = {row["chat_id"]: row for row in rows(world, "message") if row["text"] in asking}
+    assert {surveys[number]["contact_id"] for number in raised} == set(words)
+    for number, agent in raised.items():
+        survey = surveys[number]
+        word = words[survey["contact_id"]]
+        assert survey["value"] - first[number] == 2 and survey["channel"] == "desk"
+        assert word["agent_key"] == agent and word["sent_at"] > survey["answered_at"]
+    told = {row["survey_id"]: row["value"] for row in rows(first_told(world), "survey")}
+    assert {number: told[number] for number in first} == first
+    assert {n: v for n, v in told.items() if n not in first} == {n: surveys[n]["value"] for n in told if n not in first}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_reviews_have_every_defect(level: str) -> None:
+    world = planted_world(level)
+    managers = {row["agent_key"]: row["manager_key"] for row in rows(world, "agent")}
+    reviews = {row["review_id"]: row for row in rows(world, "qa_review")}
+    defects: Counter[str] = Counter()
+    for row in planted(world, "defective_review"):
+        for number in row["row_ids"]:
+            review = reviews[number]
+            found_defects = {
+                "own": review["reviewer_key"] == row["subject"],
+                "manager": review["reviewer_key"] == managers[row["subject"]],
+                "form": review["form_version"] != OPERATION.review.form_version,
+                "short": review["playback_seconds"] < 0.3 * review["recording_seconds"],
+            }
+            assert sum(found_defects.values()) == 1, found_defects
+            defects.update(name for name, has_it in found_defects.items() if has_it)
+    assert len(defects) >= (4 if level != "low" else 2)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -22,7 +22,9 @@ from kefu.simulation.run import simulate
 from kefu.simulation.scenario import Scenario
 from kefu.simulation.staff import staff_phone
 from kefu.simulation.truth import TRUTH, Facts, metric_values, truth_tables, write_truth
-from kefu.simulation.world import SCHEMAS, World
+from kefu.simulation.truth.sheets import effort_answers, solved_answers
+from kefu.simulation.truth.voice import judged_answers, survey_answers
+from kefu.simulation.world import FOLLOW_UP_SCHEMAS, SCHEMAS, World
 from kefu.yaml_files import read_yaml
 from tests.simulation.truth_world import (
     AS_OF,
@@ -268,6 +270,83 @@ def test_a_rating_goes_to_the_last_agent_of_the_call() -> None:
     assert values(made, "csat_rate") == {"A3": (0, 1, 1), "delivery": (0, 1, 1), "site": (0, 1, 1)}
 
 
+# --- single rows
+
+
+def answer(number: int, contact: int, hours: float, *marks: int, **more: Any) -> Row:
+    """An answer by hand, so many hours after 9:00; marks are those of ease, solved, effort and again."""
+    given = dict(zip(("ease", "solved", "effort", "again"), marks or (5, 5, 1, 1), strict=True))
+    return {
+        "answer_id": number, "channel": "voice", "contact_id": contact, "agent_key": "A1", "customer_id": 1,
+        "answered_at": at(3600 * hours),
+    } | given | more  # fmt: skip
+
+
+def asked(*answers: Row) -> World:
+    """Calls of 1 to 7 by seven customers; nobody answers the last one."""
+    calls = [call(n, 100 * n, 100 * n, 100 * n + 50, customer_id=n) for n in range(1, 7)]
+    made = world(call=[*calls, call(7, 700, None, 750, customer_id=7)])
+    schema = FOLLOW_UP_SCHEMAS["follow_up"]
+    made.tables["follow_up"] = pa.Table.from_pylist(list(answers), schema=schema)
+    return made
+
+
+def rules(made: World) -> dict[int, str | None]:
+    """By answer, the rule by which its items do not count."""
+    facts = Facts(made, SCENARIO, AS_OF)
+    found: dict[int, set[str | None]] = defaultdict(set)
+    for answers in (solved_answers(facts), effort_answers(facts)):
+        for one, _, rule in judged_answers(facts, answers):
+            found[int(one.key.removeprefix("sim_sheets:F").partition("-")[0])].add(rule)
+    assert all(len(judged) == 1 for judged in found.values())
+    return {number: judged.pop() for number, judged in sorted(found.items())}
+
+
+def test_answers_by_hand_count_once_in_time_and_of_people_who_were_served() -> None:
+    made = asked(
+        answer(1, 1, 2), answer(2, 1, 3),                   # the second answer about a call counts
+        answer(3, 2, 73),                                   # 72 hours later it is too late
+        answer(4, 3, 2, 5, 5, 5, 5), answer(5, 4, 2, 4, 4, 2, 2),  # 5 on both ends of a scale
+        answer(6, 7, 2), answer(7, 99, 2),                  # nobody took the call, no system knows it
+    )  # fmt: skip
+    assert rules(made) == {1: "V1", 2: None, 3: "V7", 4: "V10", 5: None, 6: "V9", 7: "V9"}
+    # Two items on how easy it was, 7 best and 5.5 for a step less, of each of two answers.
+    assert values(made, "ces")["A1"] == (7 + 7 + Decimal("5.5") + Decimal("5.5"), 4, 4)
+    assert values(made, "fcr_survey")["A1"] == (4, 4, 4)
+
+
+def test_what_is_wrong_with_the_product_is_the_teams() -> None:
+    made = asked(answer(1, 1, 2), answer(2, 2, 2, 2, 1, 5, 4, reason="product_price"))
+    assert rules(made) == {1: None, 2: None}
+    assert values(made, "fcr_survey") == {"A1": (2, 2, 2), "orders": (2, 4, 4), "site": (2, 4, 4)}
+
+
+def raised(first: int, *said: tuple[float, str]) -> World:
+    """A chat that is rated 4 after 310 seconds and was rated lower before."""
+    made = world(
+        chat=[chat(1, 0, 10, 300, channel="desk")],
+        chat_segment=[segment(1, 1, "A2", 10, 300)],
+        message=talk(1, (0, "v"), (20, "A2"), *said),
+        survey=[survey(1, 1, 4, 310, channel="desk", agent_key="A2", invited_at=at(302))],
+    )
+    change = [{"survey_id": 1, "value": first}]
+    made.tables["rating_change"] = pa.Table.from_pylist(change, schema=FOLLOW_UP_SCHEMAS["rating_change"])
+    return made
+
+
+def test_of_a_rating_that_was_raised_after_contact_the_first_value_counts() -> None:
+    facts = Facts(raised(2, (1000, "A2")), SCENARIO, AS_OF)
+    (one,) = survey_answers(facts, "value")
+    assert one.is_raised and one.value == 2
+    # One level more, or without a word of the agent, is the customer's own change of mind.
+    for made in (raised(3, (1000, "A2")), raised(2)):
+        (one,) = survey_answers(Facts(made, SCENARIO, AS_OF), "value")
+        assert not one.is_raised and one.value == 4
+    # A rating before the agent's last word came too early, and it is all of the agent's.
+    assert values(raised(2, (1000, "A2")), "csat_score") == {}
+    assert values(raised(2), "csat_score")["A2"] == (4, 1, 1)
+
+
 # --- reviews, exams, attendance
 
 
@@ -285,6 +364,7 @@ def test_reviews_count_without_blind_own_short_and_old_ones() -> None:
             review(1, 87.25), review(2, 90.5), review(3, 99.0, is_fatal=True), review(4, 10.0, is_blind=True),
             review(5, 10.0, reviewer_key="A2"), review(6, 10.0, playback_seconds=29),
             review(7, 10.0, contact_at=at(day=-10)), review(8, 80.0, playback_seconds=None),
+            review(9, 10.0, form_version="2025"),
         ]
     )  # fmt: skip
     assert values(made, "qa_listening_score", channel="none")["A2"] == (Decimal("257.75"), 4, 4)

@@ -216,8 +216,8 @@ class Facts:
             self._teams[row["agent_key"]].append((row["valid_from"], until, row["team_id"]))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """Returns the rows of a table; instants are whole seconds since 1970 UTC."""
-        return _plain_rows(self._tables[name])
+        """Returns the rows of a table, none when the world lacks it; instants are whole seconds since 1970 UTC."""
+        return _plain_rows(self._tables[name]) if name in self._tables else []
 
     def paper(self, name: str) -> list[dict[str, Any]]:
         """Returns the rows of a sheet, none when it was not written; instants are whole seconds since 1970 UTC."""
@@ -447,6 +447,10 @@ class Facts:
     def conversation_of(self, channel: str, contact_id: int) -> str:
         """Returns the conversation of a contact."""
         return self._conversation_of_call[contact_id] if channel == "voice" else f"chat:{contact_id}"
+
+    def conversation_if_known(self, channel: str, contact_id: int) -> str | None:
+        """Returns the conversation of a contact that somebody names, None when no system tells of it."""
+        return self._conversation_of_call.get(contact_id) if channel == "voice" else f"chat:{contact_id}"
 
     def contact(self, source_id: str, contact_id: str) -> str | None:
         """Returns the conversation of a contact as the sheets name it, None when no system tells of it."""

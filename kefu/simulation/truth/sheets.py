@@ -16,7 +16,14 @@ from kefu.simulation.truth.conversations import conversations_handled
 from kefu.simulation.truth.facts import Conversation, Entry, Facts, Grain, Metric, Segment, Unit, per_segment
 from kefu.simulation.truth.rules import qa_items
 from kefu.simulation.truth.time import attendance_rate
-from kefu.simulation.truth.voice import RECORDS_INVITATIONS, Answer, survey_answers, valid_answers, valid_reviews
+from kefu.simulation.truth.voice import (
+    RECORDS_INVITATIONS,
+    Answer,
+    follow_up_answers,
+    rated,
+    survey_answers,
+    valid_reviews,
+)
 
 DAY_SECONDS = 86400
 FCR_WINDOW_SECONDS = 7 * DAY_SECONDS
@@ -256,32 +263,38 @@ def complex_case_share(facts: Facts) -> Iterator[Entry]:
 
 def csat_score(facts: Facts) -> Iterator[Entry]:
     """Sum of ratings, 5 best / valid ratings (TR, CL)."""
-    for segment, value in valid_answers(facts, survey_answers(facts, "value")):
-        yield per_segment(facts, segment, value)
+    yield from rated(facts, survey_answers(facts, "value"), lambda value: value)
 
 
 def dissatisfied_rate(facts: Facts) -> Iterator[Entry]:
     """Ratings of 1 and 2 / valid ratings (TR, CL)."""
-    for segment, value in valid_answers(facts, survey_answers(facts, "value")):
-        yield per_segment(facts, segment, int(value in WORST_VALUES))
+    yield from rated(facts, survey_answers(facts, "value"), lambda value: int(value in WORST_VALUES))
+
+
+def solved_answers(facts: Facts) -> list[Answer]:
+    """Returns what customers answer to whether it is solved, 5 best."""
+    return [*survey_answers(facts, "solved"), *follow_up_answers(facts, "resolved")]
+
+
+def effort_answers(facts: Facts) -> list[Answer]:
+    """Returns what customers answer to how easy it was, 7 best."""
+    customers = {conversation.key: conversation.customer_key for conversation in facts.conversations}
+    answers = [
+        Answer(conversation, customers[conversation], row["answered_at"], number, row["value"], instrument="ces")
+        for number, row in enumerate(sorted(facts.paper("survey_response"), key=lambda row: str(row["response_id"])))
+        if row["instrument"] == "ces" and (conversation := facts.contact(row["contact_source_id"], row["contact_id"]))
+    ]
+    return [*answers, *follow_up_answers(facts, "ces")]
 
 
 def fcr_survey(facts: Facts) -> Iterator[Entry]:
     """Customers who say it is solved / valid answers to that question (TR, CL)."""
-    for segment, value in valid_answers(facts, survey_answers(facts, "solved")):
-        yield per_segment(facts, segment, int(value in BEST_VALUES))
+    yield from rated(facts, solved_answers(facts), lambda value: int(value in BEST_VALUES))
 
 
 def ces(facts: Facts) -> Iterator[Entry]:
     """Sum of answers on how easy it was, 7 best / valid answers (TR, CL)."""
-    customers = {conversation.key: conversation.customer_key for conversation in facts.conversations}
-    answers = [
-        Answer(conversation, customers[conversation], row["answered_at"], number, row["value"])
-        for number, row in enumerate(sorted(facts.paper("survey_response"), key=lambda row: str(row["response_id"])))
-        if row["instrument"] == "ces" and (conversation := facts.contact(row["contact_source_id"], row["contact_id"]))
-    ]
-    for segment, value in valid_answers(facts, answers):
-        yield per_segment(facts, segment, value)
+    yield from rated(facts, effort_answers(facts), lambda value: value)
 
 
 def nps(facts: Facts) -> Iterator[Entry]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from kefu.simulation.fault_plan import DECLARED
-from kefu.simulation.truth.facts import CHANNEL, Entry, Facts, Metric, Segment, per_segment
+from kefu.simulation.operation import OPERATION
+from kefu.simulation.truth.facts import CHANNEL, Chat, Entry, Facts, Metric, Number, Segment, per_segment
 
 RATING_WINDOW_SECONDS = 72 * 3600
 LEAST_PLAYBACK_SHARE = Fraction(3, 10)
@@ -17,6 +18,7 @@ TOP_BOX_FROM = 4
 RATINGS_PER_CUSTOMER_AND_AGENT = 2
 LEAST_ANSWER_SECONDS, MOST_FAST_SHARE = 3, Fraction(1, 5)
 MESSAGES_BEFORE_INVITATION = 5
+RAISED_LEVELS = 2
 
 # Live Helper Chat records no invitations: nobody can measure those.
 RECORDS_INVITATIONS = ("voice", "desk")
@@ -27,66 +29,150 @@ RECORDS_INVITATIONS = ("voice", "desk")
 class Answer(NamedTuple):
     """One answer of a customer about a conversation; `number` orders the answers of a second.
 
-    `seconds` counts from the invitation, None where none is recorded. `is_begged`: the agent asked for it.
+    Attributes:
+        instrument: what it answers; several may ask about one thing.
+        value: 1 to 5 or on the scale of the metric, more is better; the first one where it was raised after contact.
+        key: names it in the warehouse, empty where nobody compares.
+        seconds: from the invitation, None where none is recorded.
+        is_early: given before the agent's last message.
+        is_begged: the agent asked for it.
+        is_raised: it was raised after the agent wrote again (V8).
+        is_straight: the same was ticked on every item, those worded the other way round too.
+        is_product: its reason is something else than the agent (V6).
     """
 
     conversation: str | None
     identity: str | None
     answered: int
     number: int
-    value: int
+    value: Number
+    instrument: str = ""
+    key: str = ""
     seconds: int | None = None
+    is_early: bool = False
     is_begged: bool = False
+    is_raised: bool = False
+    is_straight: bool = False
+    is_product: bool = False
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether it came too fast to be an opinion."""
+        return self.is_early or (self.seconds is not None and self.seconds < LEAST_ANSWER_SECONDS)
 
 
-def valid_answers(facts: Facts, answers: Iterable[Answer]) -> Iterator[tuple[Segment, int]]:
-    """Yields the answers of one instrument that count, with the segment they are credited to (TR, CL).
+class Judged(NamedTuple):
+    """An answer with the segment it is credited to, None without a service, and the rule by which it does not count."""
+
+    answer: Answer
+    segment: Segment | None
+    rule: str | None
+
+
+def judged_answers(facts: Facts, answers: Iterable[Answer]) -> Iterator[Judged]:
+    """Yields the answers about one thing with what becomes of them (TR, CL).
 
     Not valid, in this order: of a conversation without an effective segment (V9), after 72 hours (V7), by a colleague
-    (V3), not the last of its conversation (V1), a customer's third or later for the agent in the month (V2), one of
-    more than a fifth of the agent's that came within 3 seconds of the invitation (V4), begged for (V5).
+    (V3), not the last of its conversation and instrument (V1), a customer's third or later for the agent in the month
+    (V2), one of more than a fifth of the agent's that came within 3 seconds of the invitation or before the agent's
+    last message (V4), begged for (V5), the same on every item (V10).
     """
-    last: dict[str, Answer] = {}
+    last: dict[tuple[str, str], Answer] = {}
+    linked: list[tuple[Answer, Segment]] = []
     for answer in sorted(answers, key=lambda answer: (answer.answered, answer.number)):
         conversation = answer.conversation or ""
-        ended = facts.conversation_end.get(conversation)
-        if conversation not in facts.last_effective or ended is None or answer.identity in facts.staff:
-            continue
-        if answer.answered <= ended + RATING_WINDOW_SECONDS:
-            last[conversation] = answer
+        segment, ended = facts.last_effective.get(conversation), facts.conversation_end.get(conversation)
+        if segment is None or ended is None:
+            yield Judged(answer, None, "V9")
+        elif answer.answered > ended + RATING_WINDOW_SECONDS:
+            yield Judged(answer, segment, "V7")
+        elif answer.identity in facts.staff:
+            yield Judged(answer, segment, "V3")
+        else:
+            last[conversation, answer.instrument] = answer
+            linked.append((answer, segment))
     seen: dict[tuple[str, str, str], int] = defaultdict(int)
-    kept: dict[tuple[str, str], list[tuple[Segment, Answer]]] = defaultdict(list)
-    for conversation, answer in sorted(last.items(), key=lambda item: (item[1].answered, item[1].number)):
-        segment = facts.last_effective[conversation]
+    kept: dict[tuple[str, str], list[tuple[Answer, Segment]]] = defaultdict(list)
+    for answer, segment in linked:
+        if last[segment.conversation, answer.instrument] is not answer:
+            yield Judged(answer, segment, "V1")
+            continue
+        month = f"{segment.day:%Y-%m}"
         if answer.identity:
-            about = answer.identity, segment.agent, f"{segment.day:%Y-%m}"
-            seen[about] += 1
-            if seen[about] > RATINGS_PER_CUSTOMER_AND_AGENT:
+            seen[answer.identity, segment.agent, month] += 1
+            if seen[answer.identity, segment.agent, month] > RATINGS_PER_CUSTOMER_AND_AGENT:
+                yield Judged(answer, segment, "V2")
                 continue
-        kept[segment.agent, f"{segment.day:%Y-%m}"].append((segment, answer))
+        kept[segment.agent, month].append((answer, segment))
     for own in kept.values():
-        fast = [answer for _, answer in own if answer.seconds is not None and answer.seconds < LEAST_ANSWER_SECONDS]
-        is_excluded = Fraction(len(fast), len(own)) > MOST_FAST_SHARE
-        for segment, answer in own:
-            if not answer.is_begged and not (is_excluded and answer in fast):
-                yield segment, answer.value
+        is_excluded = Fraction(sum(answer.is_fast for answer, _ in own), len(own)) > MOST_FAST_SHARE
+        for answer, segment in own:
+            rules = {"V4": is_excluded and answer.is_fast, "V5": answer.is_begged, "V10": answer.is_straight}
+            yield Judged(answer, segment, next((rule for rule, is_broken in rules.items() if is_broken), None))
+
+
+def rated(facts: Facts, answers: Iterable[Answer], of: Callable[[Number], Number]) -> Iterator[Entry]:
+    """Yields an observation for each answer that counts; what is wrong with the product is not the agent's (V6)."""
+    for answer, segment, rule in judged_answers(facts, answers):
+        if segment is not None and rule is None:
+            entry = per_segment(facts, segment, of(answer.value))
+            yield entry._replace(units=entry.units[1:]) if answer.is_product else entry
 
 
 def survey_answers(facts: Facts, question: str) -> Iterator[Answer]:
     """Yields the answers to a question of the systems' own surveys: `value` or `solved`."""
-    begged = _begging(facts)
+    begged, chats = _begging(facts), {chat.key: chat for chat in facts.chats}
+    first = {row["survey_id"]: row["value"] for row in facts.rows("rating_change")} if question == "value" else {}
     for row in facts.rows("survey"):
         if row[question] is not None:
             is_invited = row["channel"] in RECORDS_INVITATIONS
             until = row["invited_at"] if is_invited else row["answered_at"]
+            conversation, value = facts.conversation_of(row["channel"], row["contact_id"]), row[question]
+            chat = chats.get(conversation)
+            wrote, started = _after(chat, row["answered_at"]) if chat else (False, False)
+            before = first.get(row["survey_id"], value)
+            is_raised = wrote and not started and value - before >= RAISED_LEVELS
             yield Answer(
-                facts.conversation_of(row["channel"], row["contact_id"]),
+                conversation,
                 facts.identities[row["customer_id"]][CHANNEL[row["channel"]]],
                 row["answered_at"],
                 row["survey_id"],
-                row[question],
-                row["answered_at"] - row["invited_at"] if is_invited else None,
-                row["channel"] != "voice" and _is_begged(begged.get(row["contact_id"], ()), until),
+                before if is_raised else value,
+                key=f"sim_desk:{row['survey_id']}/csat" if row["channel"] == "desk" else "",
+                seconds=row["answered_at"] - row["invited_at"] if is_invited else None,
+                is_early=wrote and not started,
+                is_begged=row["channel"] != "voice" and _is_begged(begged.get(row["contact_id"], ()), until),
+                is_raised=is_raised,
+            )
+
+
+def _after(chat: Chat, instant: int) -> tuple[bool, bool]:
+    """Returns whether an agent wrote in a chat after an instant, and whether somebody took it anew."""
+    wrote = any(message.agent is not None and message.at > instant for message in chat.messages)
+    return wrote, any(part.started > instant for part in chat.parts)
+
+
+def follow_up_answers(facts: Facts, kind: str) -> Iterator[Answer]:
+    """Yields the answers to the items about one thing, `ces` (1 to 7) or `resolved` (1 to 5), of the survey by hand."""
+    customers = {conversation.key: conversation.customer_key for conversation in facts.conversations}
+    declared = OPERATION.follow_up
+    for row in facts.rows("follow_up"):
+        ticked = {row[name] for name in declared.items}
+        for place, (name, item) in enumerate(declared.items.items(), 1):
+            if item.kind != kind:
+                continue
+            steps = row[name] - 1 if item.best == "high" else 5 - row[name]
+            conversation = facts.conversation_if_known(row["channel"], row["contact_id"])
+            yield Answer(
+                conversation,
+                customers.get(conversation or ""),
+                row["answered_at"],
+                10 * row["answer_id"] + place,
+                1 + (Fraction(6 * steps, 4) if kind == "ces" else steps),
+                instrument=name,
+                key=f"sim_sheets:F{row['answer_id']:06}-{place}",
+                is_straight=len(ticked) == 1,
+                is_product=row["reason"] in declared.product_reasons,
             )
 
 
@@ -107,8 +193,7 @@ def _is_begged(messages: Sequence[tuple[int, bool]], until: int) -> bool:
 
 def csat_rate(facts: Facts) -> Iterator[Entry]:
     """Ratings of 4 and 5 / valid ratings (TR, CL)."""
-    for segment, value in valid_answers(facts, survey_answers(facts, "value")):
-        yield per_segment(facts, segment, int(value >= TOP_BOX_FROM))
+    yield from rated(facts, survey_answers(facts, "value"), lambda value: int(value >= TOP_BOX_FROM))
 
 
 def survey_response_rate(facts: Facts) -> Iterator[Entry]:
@@ -128,8 +213,17 @@ def survey_response_rate(facts: Facts) -> Iterator[Entry]:
 def valid_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any]]]:
     """Yields the reviews that count, with their date.
 
-    Left out: blind second opinions, and by V11 reviews by oneself or the own manager, contacts of another month, less
-    than 30 % played.
+    Left out: blind second opinions, and what V11 is about.
+    """
+    for day, row, is_defective in judged_reviews(facts):
+        if not (row["is_blind"] or is_defective):
+            yield day, row
+
+
+def judged_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any], bool]]:
+    """Yields every review with its date and whether it is defective.
+
+    By V11: by oneself or the own manager, of a contact of another month, less than 30 % played, on an old form.
     """
     managers = {agent["agent_key"]: agent["manager_key"] for agent in facts.rows("agent")}
     for row in facts.rows("qa_review"):
@@ -138,8 +232,8 @@ def valid_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any]]]:
         is_too_short = played is not None and length is not None and played < LEAST_PLAYBACK_SHARE * length
         is_other_month = (day.year, day.month) != (contact_day.year, contact_day.month)
         is_conflict = row["reviewer_key"] in (row["agent_key"], managers[row["agent_key"]])
-        if not (row["is_blind"] or is_conflict or is_too_short or is_other_month):
-            yield day, row
+        is_old = row["form_version"] not in (None, OPERATION.review.form_version)
+        yield day, row, is_conflict or is_too_short or is_other_month or is_old
 
 
 def exam_score(facts: Facts) -> Iterator[Entry]:

@@ -67,6 +67,25 @@ def test_the_same_again_is_not_written_again(folder: Path, project: Path) -> Non
     assert "roster" in again.papers
 
 
+def test_a_follow_up_is_written_with_what_declares_it_and_found_again(
+    folder: Path, project: Path, tmp_path: Path
+) -> None:
+    asked = TINY.model_copy(update={"follow_up": True, "contacts_per_agent_day": 8.0})
+    write_operation(asked, tmp_path / "x", base=project / "config", is_alone=True)
+    again = write_operation(asked, tmp_path / "x", base=project / "config", is_alone=True)
+    assert again.tables["follow_up"].num_rows > 10 and "rating_change" in again.tables
+    declared, plain = (load_catalogue(path / "config") for path in (tmp_path / "x", folder))
+    instruments = {key: one for key, one in declared.objects["instrument"].items() if "follow_up" in key}
+    asked_by_hand = {f"follow_up_{item}" for item in ("ease", "solved", "effort", "again")}
+    assert set(declared.objects["instrument"]) - set(plain.objects["instrument"]) == set(instruments)
+    bodies = [one.model_dump() for one in instruments.values()]
+    assert {body["account"] for body in bodies} == asked_by_hand
+    assert {body["best"] for body in bodies} == {"high", "low"} and all(body["product_reasons"] for body in bodies)
+    assert [*declared.defaults.review.form_versions] == ["2026"] and not plain.defaults.review.form_versions
+    said = {row["instrument"] for row in again.papers["survey_response"].to_pylist()}
+    assert asked_by_hand <= said
+
+
 def test_another_seed_replaces_it(project: Path, tmp_path: Path) -> None:
     for seed in (1, 2):
         write_operation(TINY.model_copy(update={"seed": seed}), tmp_path / "x", base=project / "config")

@@ -188,7 +188,11 @@ def rules_found(told: list[dict[str, Any]], frozen: str) -> str:
         " with the scoring seeds, have not been run; the same command does it. Counts taken from the world of seed 1"
         " agree with those that its warehouse made: ratings, best ratings and customers of 99 % of the people are the"
         " same, conversations are within 0.4 % in sum, hits of G3 to G7 and I6 within 1 %, invitations (I2) within"
-        " 0.5 %, and V2 to V5 name the same people.", "",
+        " 0.5 %, and V2 to V5 name the same people. The real line of seed 1 with 30 people found every planted row of"
+        " V1 and V6 to V11, and no other.", "",
+        "V1 and V6 to V11 are scored by rows: an answer to the follow-up with its four items, a rating, a review. All"
+        " other rules are scored by people. Who ticks the middle of the scale on every item breaks V10 without any"
+        " intent and counts as wrong, and so does a review by somebody who became the manager only later (V11).", "",
         "A rule passes at middle strength with recall of at least"
         f" {LEAST_RECALL} and precision of at least {LEAST_PRECISION}. A fault whose rule needs more cases than its"
         " subject has is counted apart.", "",

@@ -5,15 +5,15 @@
 create temp table plan as
 select
     n as chat_id,
-    '2026-01-01'::date + (n / %(per_day)s)::integer as day,
+    '2020-01-01'::date + (n / %(per_day)s)::integer as day,
     -- From 08:10 to 21:50 local time; two shifts share the day.
-    '2026-01-01'::timestamp + (n / %(per_day)s) * interval '1 day' + interval '8 hours 10 minutes'
+    '2020-01-01'::timestamp + (n / %(per_day)s) * interval '1 day' + interval '8 hours 10 minutes'
     + (n %% %(per_day)s) * (interval '13 hours 40 minutes' / %(per_day)s) as local_start,
     hashint8extended(n, 1) & 1048575 as dice,
     hashint8extended(n, 2) & 1048575 as pace
 from generate_series(
-    (%(first_day)s::date - '2026-01-01') * %(per_day)s::bigint,
-    (%(last_day)s::date - '2026-01-01' + 1) * %(per_day)s::bigint - 1
+    (%(first_day)s::date - '2020-01-01') * %(per_day)s::bigint,
+    (%(last_day)s::date - '2020-01-01' + 1) * %(per_day)s::bigint - 1
 ) as n;
 
 create temp table conversation as

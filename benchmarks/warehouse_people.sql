@@ -1,4 +1,4 @@
--- 240 agents of three teams with accounts and a published roster over the year, and the departments of the desk.
+-- 240 agents of three teams with accounts and a published roster, and the departments of the desk.
 create temp table agent as
 select
     n as user_id,
@@ -30,7 +30,7 @@ insert into raw_tabular.identity (
     _load_seq, _load_row, _is_change, _is_deleted
 )
 select
-    'chat', user_id, employee_number, '2026-01-01', '2026-01-01', false, 'sheets', user_id,
+    'chat', user_id, employee_number, '2020-01-01', '2020-01-01', false, 'sheets', user_id,
     md5('identity' || user_id)::uuid, %(load_seq)s, user_id, false, false
 from agent;
 
@@ -39,7 +39,7 @@ insert into raw_tabular.team_assignment (
     _load_row, _is_change, _is_deleted
 )
 select
-    employee_number, team_key, '2026-01-01', '2026-01-01', false, 'sheets', employee_number,
+    employee_number, team_key, '2020-01-01', '2020-01-01', false, 'sheets', employee_number,
     md5('team' || user_id)::uuid, %(load_seq)s, user_id, false, false
 from agent;
 

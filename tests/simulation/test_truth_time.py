@@ -207,6 +207,22 @@ def test_calls_above_a_baseline_that_leave_lowers() -> None:
     assert values(with_leave, "calls_inbound_over_baseline", period="2026-10-05") == {}
 
 
+def test_who_joins_or_leaves_within_the_month_owes_their_share_of_its_18_working_days() -> None:
+    made = world(
+        agent=[
+            {"agent_key": "A1", "hire_date": date(2026, 10, 16), "exit_date": None},  # 11 are left
+            {"agent_key": "A2", "hire_date": date(2020, 1, 1), "exit_date": date(2026, 10, 10)},  # 3 after the holiday
+            {"agent_key": "A3", "hire_date": date(2026, 10, 31), "exit_date": None},  # a Saturday
+        ],
+        shift=[shift("A1", 11), shift("A1", 12), shift("A2", 0), shift("A2", 3), shift("A3", 26)],
+        leave=[leave("A2", 3)],
+    )
+    # Half of what A2 owes lies on a day of leave.
+    assert {unit: due for unit, (_, due, _) in values(made, "calls_inbound_over_baseline", "voice").items()} == {
+        "A1": Decimal("366.666667"), "A2": 50, "A3": Decimal("33.333333"),
+    }  # fmt: skip
+
+
 def test_leavers_and_days_of_employment_by_team() -> None:
     made = world(
         agent=[

@@ -1,11 +1,8 @@
 {{ config(indexes=[{'columns': ['agent_key', 'business_date'], 'unique': true}]) }}
 
-with days as (
+with attendances as (
 
-    select
-        *,
-        date_trunc('month', business_date)::date as month_start
-    from {{ ref('fct_attendance') }}
+    select * from {{ ref('fct_attendance') }}
 
 ),
 
@@ -39,13 +36,33 @@ planned as (
 
 ),
 
-leavers as (
+employments as (
 
     select
         agent_key,
+        min(hire_date) as hire_date,
         max(exit_date) as exit_date
     from {{ ref('dim_agent') }}
     group by agent_key
+
+),
+
+days as (
+
+    select
+        attendances.agent_key,
+        attendances.team_key,
+        attendances.is_counted,
+        attendances.business_date,
+        date_trunc('month', attendances.business_date)::date as month_start,
+        coalesce(employments.hire_date, '-infinity') as hire_date,
+        coalesce(employments.exit_date, 'infinity') as exit_date
+    from attendances
+    left join employments
+        on attendances.agent_key = employments.agent_key
+    where
+        attendances.business_date
+        between coalesce(employments.hire_date, '-infinity') and coalesce(employments.exit_date, 'infinity')
 
 ),
 
@@ -54,45 +71,57 @@ months as (
     select
         agent_key,
         month_start,
+        hire_date,
+        exit_date,
+        count(*) as rostered_days,
         array_agg(business_date) as known_dates
     from days
-    group by agent_key, month_start
+    group by agent_key, month_start, hire_date, exit_date
 
 ),
 
--- What an unfinished month still holds: its rosters may be unknown, but it has more days than those that have passed.
-ahead as (
+counted as (
 
     select
         months.agent_key,
         months.month_start,
-        count(working_days.calendar_date) as day_count
-    from months
-    cross join today
-    left join planned
-        on months.agent_key = planned.agent_key and months.month_start = planned.month_start
-    left join leavers
-        on months.agent_key = leavers.agent_key
-    left join working_days
-        on
-            months.month_start = working_days.month_start
+        months.rostered_days,
+        count(*) as month_working_days,
+        count(*) filter (
+            where working_days.calendar_date between months.hire_date and months.exit_date
+        ) as own_working_days,
+        -- What an unfinished month still holds: its rosters may be unknown, but it has more days than those that have
+        -- passed.
+        count(*) filter (
+            where working_days.calendar_date between months.hire_date and months.exit_date
             and today.today_date <= working_days.calendar_date
             and working_days.calendar_date > coalesce(planned.last_planned, '-infinity')
-            and working_days.calendar_date <= coalesce(leavers.exit_date, 'infinity')
             and working_days.calendar_date <> all(months.known_dates)
-    group by months.agent_key, months.month_start
+        ) as days_ahead
+    from months
+    cross join today
+    inner join working_days
+        on months.month_start = working_days.month_start
+    left join planned
+        on months.agent_key = planned.agent_key and months.month_start = planned.month_start
+    group by months.agent_key, months.month_start, months.rostered_days
 
 )
 
 select
     days.agent_key,
     days.team_key,
-    -- What is expected of a month is spread over the days somebody is rostered on in it.
-    1::numeric
-    / (count(*) over (partition by days.agent_key, days.month_start) + ahead.day_count) as month_share,
+    case
+        when counted.own_working_days > 0
+            then
+                counted.own_working_days::numeric
+                / (counted.month_working_days * (counted.rostered_days + counted.days_ahead))
+        -- Who joins on the last weekend has no working day of the calendar: a day of theirs stands for one.
+        else 1::numeric / counted.month_working_days
+    end as month_share,
     days.is_counted,
     'voice' as voice_channel,
     days.business_date
 from days
-inner join ahead
-    on days.agent_key = ahead.agent_key and days.month_start = ahead.month_start
+inner join counted
+    on days.agent_key = counted.agent_key and days.month_start = counted.month_start

@@ -46,6 +46,23 @@ def promises(day: dt.date) -> dict[tuple[str, str], tuple[int, Literal["calendar
     }
 
 
+def _calendar(day: dt.date) -> Row:
+    """Returns the default calendar as it holds on a day."""
+    return next(row for row in _in_force("calendars", "calendar_id", day).values() if row.get("is_default"))
+
+
+def _is_holiday(day: dt.date) -> bool:
+    holidays = _calendar(day).get("holidays", [])
+    return any(row.get("from", row.get("date")) <= day <= row.get("to", row.get("date")) for row in holidays)
+
+
+@cache
+def is_working_day(day: dt.date) -> bool:
+    """Returns whether offices work on a day: weekdays without a holiday, and days made up for one."""
+    is_made_up = day in _calendar(day).get("make_up_days", [])
+    return is_made_up or (day.isoweekday() < 6 and not _is_holiday(day))
+
+
 class OpenHours:
     """The hours in which the service is open, by the default calendar.
 
@@ -81,13 +98,9 @@ class OpenHours:
             day += _DAY
 
     def _of(self, day: dt.date) -> list[tuple[int, int]]:
-        calendar = next(row for row in _in_force("calendars", "calendar_id", day).values() if row.get("is_default"))
+        calendar = _calendar(day)
         windows = calendar.get("holiday_windows", [])
-        holidays = [
-            (holiday.get("from", holiday.get("date")), holiday.get("to", holiday.get("date")))
-            for holiday in calendar.get("holidays", [])
-        ]
-        if not any(first <= day <= last for first, last in holidays):
+        if not _is_holiday(day):
             is_made_up = day in calendar.get("make_up_days", [])
             weekday = calendar.get("make_up_weekday", 1) if is_made_up else day.isoweekday()
             windows = [window for window in calendar["service_windows"] if weekday in window["weekdays"]]

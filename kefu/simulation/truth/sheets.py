@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from kefu.simulation.truth.conversations import conversations_handled
 from kefu.simulation.truth.facts import Conversation, Entry, Facts, Grain, Metric, Segment, Unit, per_segment
 from kefu.simulation.truth.rules import qa_items
-from kefu.simulation.truth.time import attendance_rate
+from kefu.simulation.truth.time import attendance_rate, month_shares
 from kefu.simulation.truth.voice import (
     RECORDS_INVITATIONS,
     Answer,
@@ -450,16 +450,11 @@ def compliance_violation_rate(facts: Facts) -> Iterator[Entry]:
 
 
 def qa_sample_completion(facts: Facts) -> Iterator[Entry]:
-    """Reviews that count / twelve a month, spread over its rostered days; n is how many of them count (TD, CO)."""
+    """Reviews that count / their share of twelve a month; n is how many rostered days count (TD, CO)."""
     for day, review in valid_reviews(facts):
         yield Entry(facts.units(review["agent_key"], day)[:1], "none", day, 1, 0, 0)
-    rostered: dict[tuple[str, str], int] = defaultdict(int)
-    for agent, shifts in facts.roster.items():
-        for shift in shifts:
-            rostered[agent, f"{shift.day:%Y-%m}"] += 1
     for entry in attendance_rate(facts):
-        agent = entry.units[0][1]
-        quota = Fraction(REVIEWS_PER_MONTH, rostered[agent, f"{entry.day:%Y-%m}"])
+        quota = REVIEWS_PER_MONTH * month_shares(facts)[entry.units[0][1], entry.day]
         yield entry._replace(units=entry.units[:1], numerator=0, denominator=quota, n=1)
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from kefu.simulation.truth.conversations import conversations_handled
 from kefu.simulation.truth.facts import ACW_CAP_SECONDS, Entry, Facts, Metric, Shift, per_segment
+from kefu.simulation.truth.rules import is_working_day
 from kefu.simulation.truth.spans import Span, common, total, union, without
 
 LONGEST_PUNCH_SECONDS = 16 * 3600
@@ -84,20 +85,39 @@ def attendance_rate(facts: Facts) -> Iterator[Entry]:
             yield Entry(facts.units(agent, shift.day), "none", shift.day, attended, required, 1)
 
 
+@lru_cache(maxsize=1)
+def month_shares(facts: Facts) -> dict[tuple[str, dt.date], Fraction]:
+    """Returns which part of what is expected of its month each rostered day stands for, by agent and date.
+
+    All days of a month together stand for the share of its working days on which the agent is employed.
+    """
+    rostered: dict[tuple[str, dt.date], list[dt.date]] = defaultdict(list)
+    for attendance in attendances(facts):
+        day = attendance.shift.day
+        rostered[attendance.agent, day.replace(day=1)].append(day)
+    people = {row["agent_key"]: (row["hire_date"], row["exit_date"] or dt.date.max) for row in facts.rows("agent")}
+    shares: dict[tuple[str, dt.date], Fraction] = {}
+    for (agent, first), days in rostered.items():
+        month = [first + number * _DAY for number in range(31)]
+        working = [day for day in month if day.month == first.month and is_working_day(day)]
+        hired, gone = people[agent]
+        own = sum(hired <= day <= gone for day in working)
+        share = Fraction(own, len(working) * len(days)) if own else Fraction(1, len(working))
+        shares |= {(agent, day): share for day in days}
+    return shares
+
+
 def calls_inbound_over_baseline(facts: Facts) -> Iterator[Entry]:
     """Answered calls above the baseline of the month, which days of leave and contradictions lower (TP, CS)."""
     for segment in facts.segments:
         if segment.channel == "voice":
             entry = per_segment(facts, segment, 1, 0)
             yield entry._replace(units=(("agent", segment.agent),))
-    rostered: dict[tuple[str, str], int] = defaultdict(int)
-    for agent, shift, *_ in attendances(facts):
-        rostered[agent, f"{shift.day:%Y-%m}"] += 1
     for attendance in attendances(facts):
         if attendance.is_counted:
             agent, day = attendance.agent, attendance.shift.day
-            share = Fraction(MONTHLY_CALL_BASELINE, rostered[agent, f"{day:%Y-%m}"])
-            yield Entry((("agent", agent),), "voice", day, 0, share, 0)
+            expected = MONTHLY_CALL_BASELINE * month_shares(facts)[agent, day]
+            yield Entry((("agent", agent),), "voice", day, 0, expected, 0)
 
 
 # --- telephone -------------------------------------------------------------------------------------------------------

@@ -398,11 +398,14 @@ def explain_metric(
     rows: Annotated[int, typer.Option(min=0, help="rows shown of each measure")] = 10,
 ) -> None:
     """Prints the formula with the actual numbers and the rows behind it; without a unit, of the whole site."""
-    from kefu.pipeline.metrics import explain
+    from kefu.pipeline.metrics import Computed, explain, explain_elsewhere
 
+    platform = _platform()
     unit = next((pair for pair in (("agent", agent), ("team", team), ("queue", queue)) if pair[1]), ("site", "site"))
-    found = explain(
-        _platform(),
+    metric = platform.catalogue.metrics.get(metric_id)
+    explained = explain_elsewhere if metric is not None and metric.kind == "elsewhere" else explain
+    found = explained(
+        platform,
         metric_id,
         (unit[0], str(unit[1])),
         period,
@@ -412,6 +415,9 @@ def explain_metric(
     )
     for line in found.lines():
         console.print(line, markup=False, highlight=False)
+    if isinstance(found, Computed):
+        _say_left_out(found.row_count - len(found.rows))
+        return
     for part in found.parts:
         console.print(part.heading(), markup=False, highlight=False)
         table = Table(*part.columns)
@@ -419,8 +425,12 @@ def explain_metric(
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         if part.rows:
             console.print(table)
-        if len(part.rows) < part.row_count:
-            console.print(f"  ... {part.row_count - len(part.rows)} more rows; --rows shows them")
+        _say_left_out(part.row_count - len(part.rows))
+
+
+def _say_left_out(row_count: int) -> None:
+    if row_count:
+        console.print(f"  ... {row_count} more rows; --rows shows them")
 
 
 @quarantine_app.command("list")

@@ -140,14 +140,13 @@ def explain(
         WarehouseError: for a metric or unit without a value there, or a period that is not the one last built.
     """
     kind, key = unit
-    if period_kind == "period":
-        period_id = platform.period(period_id).period_id
-    elif period_id is None:
-        raise WarehouseError(f"which {period_kind}? Remedy: name it, e.g. {_EXAMPLES[period_kind]}")
+    period_id = _range_name(platform, period_kind, period_id)
     with platform.warehouse.connect(Role.AUDITOR) as connection:
         newest = _definition(connection, metric_id)
         if newest.kind == "elsewhere":
-            raise WarehouseError(f"{metric_id} is not made of measures: it is computed in {newest.published_in}")
+            raise WarehouseError(
+                f"{metric_id} is not made of measures: `explain_elsewhere` reads {newest.published_in}"
+            )
         found = connection.execute(
             "select metric_version, period_start, period_end, numerator, denominator, n, value, interval_low,"
             " interval_high, null_reason, as_of from wh_kpi.metric_value"
@@ -184,7 +183,131 @@ def explain(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Computed:
+    """What the model that computes a metric holds of a unit and range: each row has the numbers of one value.
+
+    Attributes:
+        metric: its definition, the newest that was applied.
+        formula: its text with the values in force on the last day.
+        about: unit, channel and range in words.
+        columns: the model's columns, without those that are the same in every row.
+        rows: the first rows in the order of their columns.
+        row_count: how many there are.
+        remedy: how to get at what lies behind a row's own numbers; None where the rows are all there is.
+    """
+
+    metric: Metric
+    formula: Text
+    about: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    row_count: int
+    remedy: str | None
+
+    def lines(self) -> list[str]:
+        """Returns the formula in words, and each row with its numbers; what a row does not tell is left out."""
+        metric = self.metric
+        told = (zip(self.columns, row, strict=True) for row in self.rows)
+        return [
+            f"{metric.name.zh} / {metric.name.en} ({metric.metric_id}), version {metric.version}",
+            self.about,
+            self.formula.zh,
+            self.formula.en,
+            f"{self.row_count} rows of {metric.published_in}" + (f"; {self.remedy}" if self.remedy else ""),
+            *("  " + ", ".join(f"{name} = {cell}" for name, cell in row if cell is not None) for row in told),
+        ]
+
+
+def explain_elsewhere(
+    platform: Platform,
+    metric_id: str,
+    unit: tuple[str, str],
+    period_id: str | None = None,
+    *,
+    period_kind: Grain = "period",
+    channel: str = "all",
+    most_rows: int = 20,
+) -> Computed:
+    """Returns what a metric that is not made of measures comes from: the rows of the model that computes it.
+
+    The arguments are those of `explain`.
+
+    Raises:
+        UnknownPeriod: for a period that is not declared.
+        WarehouseError: for a score, whose readings are recorded by the command it names, and for a metric, unit or
+            range without a row.
+    """
+    kind, key = unit
+    period_id = _range_name(platform, period_kind, period_id)
+    with platform.warehouse.connect(Role.AUDITOR) as connection:
+        metric = _definition(connection, metric_id)
+        relation = str(metric.published_in).partition(".")[0]
+        if relation == "score":
+            meant = f" --period {period_id}" if period_kind == "period" else ""
+            raise WarehouseError(
+                f"{metric_id} is a score, and who reads scores is recorded. Remedy: `kefu explain --agent"
+                f" {key if kind == 'agent' else '<personnel number>'}{meant}` prints the lines that add up to it"
+            )
+        ranged = connection.execute(
+            "select period_start, period_end from wh_kpi.metric_value"
+            " where period_kind = %s and period_id = %s limit 1",
+            [period_kind, period_id],
+        ).fetchone()
+        start, end = ranged or (None, None)
+        schema, known = connection.execute(
+            "select table_schema::text, array_agg(column_name::text order by ordinal_position)"
+            " from information_schema.columns where table_schema ~ '^wh_' and table_name = %s group by table_schema",
+            [relation],
+        ).fetchall()[0]
+        same: dict[str, Any] = {"unit_kind": kind, "unit_key": key, "period_kind": period_kind, "period_start": start}
+        if kind != "site":
+            same[f"{kind}_key"] = key
+        # A model by kind of unit has a row for all channels together, any other has only rows of single channels.
+        if channel != "all" or "unit_kind" in known:
+            same["channel"] = channel
+        same = {name: value for name, value in same.items() if name in known}
+        conditions = [f"{name} = %s" for name in same]
+        arguments = list(same.values())
+        if "period_kind" not in known:
+            conditions.append("business_date between %s and %s")
+            arguments += [start, end]
+        shown = tuple(name for name in known if name not in {*same, "period_id", "period_end"})
+        source = sql.SQL("select {} from {} where {} order by {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, shown)),
+            sql.Identifier(schema, relation),
+            sql.SQL(" and ".join(conditions)),
+            sql.SQL(", ").join(sql.Literal(place) for place in range(1, len(shown) + 1)),
+        )
+        rows = connection.execute(source, arguments).fetchall() if kind in metric.units and ranged else []
+        if not rows:
+            raise WarehouseError(
+                f"{metric.published_in} has no row of {kind} {key}, channel {channel}, {period_kind} {period_id}."
+                f" Remedy: check the names; the metric is for {', '.join(metric.units)} by {', '.join(metric.grains)}"
+            )
+        formula = metric.formula.filled(_text_values(connection, end))
+    behind = f"--{kind} {key} --channel {channel} --period-kind {period_kind} --period {period_id}"
+    return Computed(
+        metric=metric,
+        formula=formula,
+        about=f"{kind} {key}, channel {channel}, {period_kind} {period_id} ({start} to {end})",
+        columns=shown,
+        rows=rows[:most_rows],
+        row_count=len(rows),
+        remedy=f"what is behind a value: kefu metrics explain <metric_id> {behind}" if "value" in shown else None,
+    )
+
+
 _EXAMPLES = {"day": "2026-11-03", "week": "2026-W45", "month": "2026-11"}
+
+
+def _range_name(platform: Platform, period_kind: Grain, period_id: str | None) -> str:
+    """The id of a range as in metric_value; of periods the latest may be left out."""
+    if period_kind == "period":
+        return platform.period(period_id).period_id
+    if period_id is None:
+        raise WarehouseError(f"which {period_kind}? Remedy: name it, e.g. {_EXAMPLES[period_kind]}")
+    return period_id
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from kefu import cli
 from kefu.catalogue.models import Text
 from kefu.catalogue.texts import text_values
 from kefu.pipeline.context import Platform, UnknownPeriod
-from kefu.pipeline.metrics import Explanation, explain
+from kefu.pipeline.metrics import Explanation, explain, explain_elsewhere
 from kefu.warehouse import Role, WarehouseError
 from tests.conftest import Copy
 from tests.e2e.support import Line
@@ -158,7 +158,12 @@ def test_a_range_without_a_name_is_asked_for(line: Line) -> None:
     ("metric_id", "unit", "period", "said"),
     [
         ("nothing", ("site", "site"), None, "no metric nothing. Remedy: see `kefu metrics list`"),
-        ("composite_score", ("agent", "CS1001"), None, "is not made of measures: it is computed in score.composite"),
+        (
+            "composite_score",
+            ("agent", "CS1001"),
+            None,
+            "not made of measures: `explain_elsewhere` reads score.composite",
+        ),
         ("asa", ("agent", "CS1001"), None, "there is no value of asa for the agent CS1001"),
         ("asa", ("team", "nobody"), None, "there is no value of asa for the team nobody"),
     ],
@@ -168,6 +173,63 @@ def test_what_cannot_be_explained_says_why(
 ) -> None:
     with pytest.raises(WarehouseError, match=said):
         explain(line.platform, metric_id, unit, period)
+
+
+def test_a_team_s_attainment_is_its_values_beside_their_targets(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    team = "general"
+    found = explain_elsewhere(line.platform, "team_target_attainment", ("team", team), channel="chat", most_rows=100)
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    assert len(rows) == found.row_count > 10
+    by_metric = {row["metric_id"]: row for row in rows}
+    for metric_id, row in by_metric.items():
+        value = explain(line.platform, metric_id, ("team", team), channel="chat").value
+        assert row["value"] == value, metric_id
+        if value and row["direction"] == "higher" and row["target"]:
+            assert row["attainment_ratio"] == pytest.approx(value / row["target"]), metric_id
+    asa = by_metric["asa"]
+    assert asa["attainment_ratio"] == pytest.approx(asa["target"] / asa["value"])
+    monkeypatch.setattr(cli, "_platform", lambda: line.platform)
+    options = ["--team", team, "--channel", "chat", "--rows", "3"]
+    shown = CliRunner().invoke(cli.app, ["metrics", "explain", "team_target_attainment", *options])
+    assert shown.exit_code == 0, shown.output
+    told = shown.output.splitlines()
+    assert told[3] == "Team value / target (target / value where lower is better), from pooled numerators"
+    assert told[4].startswith(f"{len(rows)} rows of target_attainment.attainment_ratio; what is behind a value: kefu")
+    assert len(told[5:]) == 4 and all(line.startswith("  metric_id = ") for line in told[5:8])
+    assert told[8] == f"  ... {len(rows) - 3} more rows; --rows shows them"
+
+
+def test_balance_and_gauges_come_from_the_models_that_compute_them(line: Line) -> None:
+    found = explain_elsewhere(
+        line.platform, "workload_balance_index", ("team", "general"), "2026-11", period_kind="month"
+    )
+    [row] = (dict(zip(found.columns, row, strict=True)) for row in found.rows)
+    assert row["mean_load_share"] <= row["highest_load_share"] and row["agent_count"] > 3
+    with line.platform.warehouse.connect(Role.AUDITOR) as connection:
+        samples = connection.execute("select count(*) from wh_core.fct_live_sample").fetchone()
+    assert samples == (0,)
+    with pytest.raises(WarehouseError, match="no row of site site, channel all, period 2026_11_demo"):
+        explain_elsewhere(line.platform, "queue_length", ("site", "site"))
+
+
+def test_a_score_is_explained_where_its_readings_are_recorded(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_platform", lambda: line.platform)
+    shown = CliRunner().invoke(cli.app, ["metrics", "explain", "composite_score", "--agent", "CS1001"])
+    assert isinstance(shown.exception, WarehouseError) and shown.output == ""
+    assert "`kefu explain --agent CS1001 --period 2026_11_demo`" in str(shown.exception)
+    with pytest.raises(WarehouseError, match="`kefu explain --agent <personnel number>` prints"):
+        explain_elsewhere(line.platform, "composite_score", ("site", "site"), "2026-11", period_kind="month")
+
+
+def test_what_no_model_holds_is_named(line: Line) -> None:
+    for unit, grain, period_id in (
+        (("team", "nobody"), "month", "2026-11"), (("agent", "CS1001"), "month", "2026-11"),
+        (("team", "general"), "month", "2020-01"), (("team", "general"), "day", "2026-11-03"),
+    ):  # fmt: skip
+        with pytest.raises(
+            WarehouseError, match=f"no row of {unit[0]} {unit[1]}.* the metric is for team by month, period"
+        ):
+            explain_elsewhere(line.platform, "team_target_attainment", unit, period_id, period_kind=grain)
 
 
 def test_an_unknown_period_is_named(line: Line) -> None:

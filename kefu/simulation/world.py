@@ -49,9 +49,10 @@ SCHEMAS: dict[str, pa.Schema] = {
     "issue": _schema(issue_id=_INT, customer_id=_INT, issue_class=_TEXT, opened_at=_AT, is_solved=_FLAG),
     # --- telephone ---------------------------------------------------------------------------------------------------
     # outcome: answered, abandoned (caller gave up), timeout (left the queue by itself). ended_by: agent, caller or
-    # transfer, NULL after a timeout. A transferred call is one row; transfer_to is the queue_id it went to and
-    # next_call_id the visit it made there. rang_at is when the phone that was taken began to ring. direction outbound
-    # has no queue and no wait: entered_at is when dialling began; a call nobody took is a timeout ended by the agent.
+    # transfer, NULL after a timeout. A transferred call is one row; transfer_to is the queue_id it was sent to blindly,
+    # NULL when the agent asked a colleague first, and next_call_id the visit it made there. rang_at is when the phone
+    # that was taken began to ring. direction outbound has no queue and no wait: entered_at is when dialling began; a
+    # call nobody took is a timeout ended by the agent.
     "call": _schema(
         call_id=_INT, direction=_TEXT, queue_id=_TEXT, customer_id=_INT, issue_id=_INT, entered_at=_AT, outcome=_TEXT,
         rang_at=_AT, answered_at=_AT, ended_at=_AT, agent_key=_TEXT, ended_by=_TEXT, transfer_to=_TEXT,

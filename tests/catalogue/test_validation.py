@@ -39,7 +39,7 @@ def test_the_shipped_configuration_is_valid(project: Path) -> None:
     found = {kind: len(items) for kind, items in objects.items()}
     assert found == {
         "site": 1, "team": 3, "source": 5, "queue": 6, "aux_code": 8, "instrument": 6, "qa_item": 8, "issue_class": 10,
-        "sla_target": 8, "calendar": 1, "parameter": 37, "measures": 7, "metric": 133, "contradiction_rule": 18,
+        "sla_target": 8, "calendar": 1, "parameter": 37, "measures": 7, "metric": 136, "contradiction_rule": 18,
         "reconciliation_rule": 11, "plan": 6, "period": 1, "defaults": 1, "coaching_rule": 16, "integrity_rule": 26,
         "lexicon": 3, "training_rule": 7,
     }  # fmt: skip

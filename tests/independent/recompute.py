@@ -612,6 +612,8 @@ class Visit(NamedTuple):
 WAIT_FIELD = {"ABANDON": 2, "EXITWITHTIMEOUT": 2, "EXITEMPTY": 2, "WITHDRAW": 2, "EXITWITHKEY": 3}
 TALK_FIELD = {"COMPLETEAGENT": 1, "COMPLETECALLER": 1, "BLINDTRANSFER": 3, "ATTENDEDTRANSFER": 3, "TRANSFER": 3}
 TRANSFER_EVENTS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "TRANSFER"})
+# Until version 12 both kinds were TRANSFER.
+KINDS_OF_TRANSFER = {"BLINDTRANSFER": "blind_transfer_rate", "ATTENDEDTRANSFER": "consult_transfer_rate"}
 TERMINAL_EVENTS = frozenset({*WAIT_FIELD, *TALK_FIELD, "SYSCOMPAT", "AGENTDUMP"})
 
 
@@ -944,8 +946,9 @@ def load_chats(tables: dict[str, list[Record]], people: People) -> list[Chat]:
 class Segment(NamedTuple):
     """The stretch of a conversation owned by one agent; only stretches that have ended.
 
-    ``day`` is its business date; ``handle_seconds`` is talk time for a call, active time for a chat; None for a call
-    above 4 hours, whose talk time is bad data.
+    ``day`` is its business date; ``kind`` is the event that tells how it was transferred, None where there was no
+    transfer or the source does not tell. ``handle_seconds`` is talk time for a call, active time for a chat; None for a
+    call above 4 hours, whose talk time is bad data.
     """
 
     channel: str
@@ -957,6 +960,7 @@ class Segment(NamedTuple):
     day: date
     effective: bool
     transferred: bool
+    kind: str | None
     handle_seconds: int | None
 
 
@@ -973,6 +977,7 @@ def voice_segments(visits: list[Visit], roster: Roster) -> list[Segment]:
             day=business_date(roster, visit.agent, visit.connected_at, visit.end),
             effective=True,
             transferred=visit.end_event in TRANSFER_EVENTS,
+            kind=visit.end_event if visit.end_event in KINDS_OF_TRANSFER else None,
             handle_seconds=visit.talk_seconds if visit.talk_seconds <= LONGEST_TALK_SECONDS else None,
         )
         for position, visit in enumerate(visits)
@@ -1018,6 +1023,7 @@ def chat_segments(chats: list[Chat], roster: Roster) -> list[Segment]:
                     effective=any(m.author == agent and m.segment == position for m in chat.messages)
                     and any(m.author is None and m.segment <= position for m in chat.messages),
                     transferred=position + 1 < len(chat.owners),
+                    kind=None,
                     handle_seconds=active_seconds(chat, position),
                 )
             )
@@ -1241,6 +1247,21 @@ def transfer_out_rate(ledger: Ledger, segments: list[Segment]) -> None:
             ledger.credit_agent(
                 segment.agent, segment.channel, "transfer_out_rate", segment.day, int(segment.transferred), 1, 1
             )
+
+
+def kinds_of_transfer(ledger: Ledger, segments: list[Segment]) -> None:
+    """blind_transfer_rate, consult_transfer_rate and transfer_kind_coverage (TE, CS).
+
+    The rates are effective call segments that ended in each way / all, without transfers of unknown kind; the coverage
+    is transfers of known kind / all transfers, those of chats included.
+    """
+    for segment in segments:
+        if segment.effective and segment.channel == "voice" and (segment.kind or not segment.transferred):
+            for event, metric in KINDS_OF_TRANSFER.items():
+                ledger.credit_agent(segment.agent, "voice", metric, segment.day, int(segment.kind == event), 1, 1)
+        if segment.effective and segment.transferred:
+            known = int(segment.kind is not None)
+            ledger.credit_agent(segment.agent, segment.channel, "transfer_kind_coverage", segment.day, known, 1, 1)
 
 
 def handle_times(
@@ -1899,6 +1920,7 @@ def recompute(samples: Path) -> list[Row]:
     calls_inbound_handled(ledger, segments)
     monthly_quota(ledger, hr, "calls_inbound_over_baseline", "voice", CALLS_PER_MONTH, count_days=False)
     transfer_out_rate(ledger, segments)
+    kinds_of_transfer(ledger, segments)
     messages(ledger, segments, chats)
     concurrent_avg(ledger, segments, chats)
     handle_times(ledger, visits, segments, acw_states(log, people), hr.roster)

@@ -98,6 +98,10 @@ def test_calls_are_handled_by_legs_and_conversations() -> None:
         "A1": (2, None, 2), "A2": (1, None, 1), "orders": (2, None, 2), "site": (2, None, 2),
     }  # fmt: skip
     assert values(CALLS, "transfer_out_rate")["A1"] == (1, 2, 2)
+    # The colleague was asked first: no queue is named.
+    assert values(CALLS, "consult_transfer_rate")["A1"] == values(CALLS, "transfer_out_rate")["A1"]
+    assert values(CALLS, "blind_transfer_rate")["A1"] == (0, 2, 2)
+    assert values(CALLS, "transfer_kind_coverage")["A1"] == (1, 1, 1)
     assert values(CALLS, "avg_talk_time") == {
         "A1": (140, 2, 2), "A2": (60, 1, 1), "orders": (200, 3, 3), "site": (200, 3, 3),
     }  # fmt: skip
@@ -178,6 +182,8 @@ def test_active_time_leaves_out_what_comes_before_and_long_gaps() -> None:
     }  # fmt: skip
     assert values(CHATS, "conversations_handled")["site"] == (3, None, 3)
     assert values(CHATS, "transfer_out_rate")["A2"] == (1, 3, 3)
+    assert values(CHATS, "transfer_kind_coverage")["A2"] == (0, 1, 1)
+    assert values(CHATS, "blind_transfer_rate") == {}
 
 
 def test_chat_queues_wait_from_the_end_of_the_bot() -> None:

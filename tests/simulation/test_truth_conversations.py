@@ -164,6 +164,20 @@ def test_what_came_to_the_wrong_queue_is_nobody_s_transfer() -> None:
     }  # fmt: skip
 
 
+def test_blind_and_consult_transfers_of_calls_add_up_to_all_of_them() -> None:
+    sent = {"ended_by": "transfer", "transfer_to": "voice_orders"}
+    made = world(
+        call=[
+            call(1, 0, 10, 110, **sent), call(2, 200, 210, 310, **sent), call(3, 400, 410, 500, ended_by="transfer"),
+            call(4, 600, 610, 700),
+        ],
+    )  # fmt: skip
+    assert values(made, "transfer_out_rate")["A1"] == (3, 4, 4)
+    assert values(made, "blind_transfer_rate")["A1"] == (2, 4, 4)
+    assert values(made, "consult_transfer_rate")["A1"] == (1, 4, 4)
+    assert values(made, "transfer_kind_coverage")["A1"] == (3, 3, 3)
+
+
 def test_an_impossible_call_was_answered_and_is_in_no_duration() -> None:
     made = world(
         call=[

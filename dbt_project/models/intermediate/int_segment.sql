@@ -130,8 +130,9 @@ select
     visits.ended_at,
     visits.end_event in ('BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER') as is_transfer,
     case
-        when visits.end_event = 'ATTENDEDTRANSFER' then 'attended'
-        when visits.end_event in ('BLINDTRANSFER', 'TRANSFER') then 'blind'
+        when visits.end_event = 'ATTENDEDTRANSFER' then 'consult'
+        when visits.end_event = 'BLINDTRANSFER' then 'blind'
+        -- An exchange before version 12 writes TRANSFER for both.
     end as transfer_kind,
     visits.ended_at is not null as is_effective,
     -- A call this long was answered and handled all the same: only how long it took is not known.
@@ -164,7 +165,7 @@ select
     chat_segments.assigned_by,
     chat_segments.ended_at,
     chat_segments.is_transfer,
-    case when chat_segments.is_transfer then 'chat' end as transfer_kind,
+    null as transfer_kind,
     chat_segments.ended_at is not null
     and written.first_own_message_at is not null
     and coalesce(customers.first_segment_number <= chat_segments.segment_number, false) as is_effective,

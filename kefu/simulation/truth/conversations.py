@@ -157,15 +157,32 @@ def calls_inbound_handled(facts: Facts) -> Iterator[Entry]:
             yield per_segment(facts, segment, 1, 0)
 
 
-def transfer_out_rate(facts: Facts) -> Iterator[Entry]:
-    """Effective segments that ended by a transfer / effective segments (TE, CS).
-
-    Left out: those passed on because the conversation had come to the wrong queue.
-    """
+def _routed(facts: Facts) -> Iterator[Segment]:
+    """Yields effective segments without those passed on because the conversation had come to the wrong queue."""
     for segment in facts.segments:
         is_misrouted = segment.is_transfer and "misrouted" in facts.labels.get(segment.conversation, ())
         if segment.is_effective and not is_misrouted:
-            yield per_segment(facts, segment, int(segment.is_transfer))
+            yield segment
+
+
+def transfer_out_rate(facts: Facts) -> Iterator[Entry]:
+    """Segments that ended by a transfer / effective segments, mis-routed ones left out (TE, CS)."""
+    for segment in _routed(facts):
+        yield per_segment(facts, segment, int(segment.is_transfer))
+
+
+def _kind_of_transfer_rate(kind: str, facts: Facts) -> Iterator[Entry]:
+    """Calls that ended by a transfer of a kind / calls, mis-routed ones and unknown kinds left out (TE, CS)."""
+    for segment in _routed(facts):
+        if segment.channel == "voice" and (segment.transfer_kind or not segment.is_transfer):
+            yield per_segment(facts, segment, int(segment.transfer_kind == kind))
+
+
+def transfer_kind_coverage(facts: Facts) -> Iterator[Entry]:
+    """Transfers of known kind / transfers, mis-routed ones left out (TE, CS)."""
+    for segment in _routed(facts):
+        if segment.is_transfer:
+            yield per_segment(facts, segment, int(segment.transfer_kind is not None))
 
 
 def aht(facts: Facts) -> Iterator[Entry]:
@@ -588,6 +605,9 @@ TRUTH: dict[str, Metric] = {
     "avg_talk_time": Metric(avg_talk_time),
     "acw_avg": Metric(acw_avg),
     "transfer_out_rate": Metric(transfer_out_rate),
+    "blind_transfer_rate": Metric(partial(_kind_of_transfer_rate, "blind")),
+    "consult_transfer_rate": Metric(partial(_kind_of_transfer_rate, "consult")),
+    "transfer_kind_coverage": Metric(transfer_kind_coverage),
     "conversations_assigned": Metric(conversations_assigned, "sum"),
     "conversations_closed": Metric(conversations_closed, "sum"),
     "effective_conversation_rate": Metric(effective_conversation_rate),

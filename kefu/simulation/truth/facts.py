@@ -169,7 +169,9 @@ class Conversation(NamedTuple):
 class Segment(NamedTuple):
     """One agent's part of a conversation that has ended; `spoke` is when the agent first said something in it.
 
-    `handle_seconds` is None of a call above four hours: it was handled, but how long it took is not known.
+    `transfer_kind` is blind, or consult when the agent asked a colleague first; None without a transfer and of chats,
+    which do not tell. `handle_seconds` is None of a call above four hours: it was handled, but how long it took is not
+    known.
     """
 
     channel: str
@@ -181,6 +183,7 @@ class Segment(NamedTuple):
     day: dt.date
     is_effective: bool
     is_transfer: bool
+    transfer_kind: str | None
     handle_seconds: int | None
     spoke: int
 
@@ -391,6 +394,7 @@ class Facts:
         for place, call in enumerate(self.calls):
             if call["answered_at"] is not None and call["ended_at"] is not None:
                 agent, start, end = call["agent_key"], call["answered_at"], call["ended_at"]
+                is_transfer = call["ended_by"] == "transfer"
                 yield Segment(
                     channel="voice",
                     conversation=call["conversation"],
@@ -400,7 +404,8 @@ class Facts:
                     end=end,
                     day=self.business_date(agent, start, end),
                     is_effective=True,
-                    is_transfer=call["ended_by"] == "transfer",
+                    is_transfer=is_transfer,
+                    transfer_kind=("blind" if call["transfer_to"] else "consult") if is_transfer else None,
                     handle_seconds=end - start if end - start <= LONGEST_TALK_SECONDS else None,
                     spoke=start,
                 )
@@ -423,6 +428,7 @@ class Facts:
                     is_effective=any(message.agent == agent for message in spoken)
                     and any(message.agent is None and message.place <= place for message in chat.messages),
                     is_transfer=part["ended_how"] == "transfer",
+                    transfer_kind=None,
                     handle_seconds=_active_seconds(start, spoken),
                     spoke=next((message.at for message in spoken if message.agent == agent), end),
                 )

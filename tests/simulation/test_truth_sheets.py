@@ -530,6 +530,15 @@ def test_a_review_is_worth_its_items_where_all_are_there_and_else_what_was_enter
     assert made.values("qa_listening_score")["A1"] == (60 + 90 + 56 + 90 + 0 + 90, 6, 6)
 
 
+def test_what_is_dated_after_somebody_left_is_in_no_team_that_exists() -> None:
+    made = Made()
+    made.tables["qa_review"] = [review(1)]
+    made.tables["membership"] = [
+        {"agent_key": "A1", "team_id": "orders", "valid_from": date(2026, 1, 1), "valid_to": date(2026, 10, 2)}
+    ]
+    assert set(made.values("qa_listening_score")) == {"A1", "unassigned", "site"}
+
+
 def test_twelve_reviews_are_spread_over_the_days_that_count() -> None:
     made = Made()
     made.tables["qa_review"] = [review(1), review(2), review(3, is_blind=True)]

@@ -240,9 +240,8 @@ class Facts:
         return next((team for first, until, team in self._teams[agent] if first <= on < until), None)
 
     def units(self, agent: str, on: dt.date) -> tuple[Unit, ...]:
-        """Returns the agent, the team of that date and the site."""
-        team = self.team(agent, on)
-        return (("agent", agent), *((("team", team),) if team else ()), ("site", "site"))
+        """Returns the agent, the team of that date and the site; who has none, or has left, is in team `unassigned`."""
+        return ("agent", agent), ("team", self.team(agent, on) or "unassigned"), ("site", "site")
 
     def units_at(self, agent: str, instant: int) -> tuple[Unit, ...]:
         """Returns who is credited with work that began at an instant: in a shift the team is that of its date."""

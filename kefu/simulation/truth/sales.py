@@ -163,11 +163,14 @@ def _owners(facts: Facts, moment: Moment, day: dt.date) -> tuple[Unit, ...]:
     """Returns the owner with the own team, or the team alone, and the site."""
     if moment.owner:
         return facts.units(moment.owner, day)
-    return (*((("team", moment.team),) if moment.team else ()), ("site", "site"))
+    return ("team", moment.team or "unassigned"), ("site", "site")
 
 
 def backlog(facts: Facts) -> Iterator[Entry]:
-    """Tickets not solved and not closed at the end of a local day; a team without one has 0 (TD, CT)."""
+    """Tickets not solved and not closed at the end of a local day; a team without one has 0 (TD, CT).
+
+    Those of nobody's team are a team too, if there ever are any.
+    """
     waiting: dict[tuple[Unit, dt.date], int] = defaultdict(int)
     days: set[dt.date] = set()
     for history in _tickets(facts):
@@ -179,8 +182,10 @@ def backlog(facts: Facts) -> Iterator[Entry]:
                     for unit in _owners(facts, moment, day):
                         waiting[unit, day] += 1
                 day += _DAY
-    units = [("site", "site"), *(("team", row["team_id"]) for row in facts.rows("team"))]
-    for unit in units:
+    teams = {("team", row["team_id"]) for row in facts.rows("team")} | {
+        unit for unit, _ in waiting if unit[0] == "team"
+    }
+    for unit in [("site", "site"), *sorted(teams)]:
         for day in sorted(days):
             yield Entry((unit,), "none", day, waiting[unit, day], 0, waiting[unit, day])
 

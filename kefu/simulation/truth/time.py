@@ -322,10 +322,9 @@ def agent_attrition(facts: Facts) -> Iterator[Entry]:
     for row in facts.rows("agent"):
         exit_date = row["exit_date"]
         for day in facts.days:
-            if row["hire_date"] <= day and (exit_date is None or day <= exit_date):
-                units = facts.units(row["agent_key"], day)[1:]
-                if units[0] != ("site", "site"):
-                    yield Entry(units, "none", day, int(day == exit_date), 1, 1)
+            is_employed = row["hire_date"] <= day and (exit_date is None or day <= exit_date)
+            if is_employed and facts.team(row["agent_key"], day):
+                yield Entry(facts.units(row["agent_key"], day)[1:], "none", day, int(day == exit_date), 1, 1)
 
 
 def _costs(facts: Facts) -> Iterator[Entry]:

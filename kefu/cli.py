@@ -183,6 +183,7 @@ def simulate(
     agents: Annotated[int, typer.Option(help="people of all roles, 6 to 5000")] = 60,
     time_zone: Annotated[str, typer.Option(help="IANA name")] = "Asia/Shanghai",
     contacts_per_agent_day: Annotated[float, typer.Option(help="inbound contacts for one worked shift")] = 30,
+    chat_bot_share: Annotated[float, typer.Option(help="share of the web chats that a bot begins, 0 to 1")] = 0,
     strength: Annotated[
         list[str] | None, typer.Option(help="FAULT=zero|low|middle|high, as often as needed; else middle")
     ] = None,
@@ -206,7 +207,8 @@ def simulate(
         scenario = Scenario.model_validate(
             {
                 "seed": seed, "start": start.date(), "months": months, "agents": agents, "time_zone": time_zone,
-                "contacts_per_agent_day": contacts_per_agent_day, "strengths": strengths, "follow_up": follow_up,
+                "contacts_per_agent_day": contacts_per_agent_day, "chat_bot_share": chat_bot_share,
+                "strengths": strengths, "follow_up": follow_up,
             }
         )  # fmt: skip
         with console.status("simulating"):

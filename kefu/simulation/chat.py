@@ -195,6 +195,7 @@ class _Centre:
     def __init__(self, scenario: Scenario, company: Company) -> None:
         self._rng = stream(scenario.seed, "chat")
         self._courtesy = stream(scenario.seed, "courtesy")
+        self._bots, self._bot_share = stream(scenario.seed, "chat bots"), scenario.chat_bot_share
         self._closes_at = scenario.second(scenario.end)
         self._env = simpy.Environment(scenario.second(scenario.start))
         self._company = company
@@ -277,13 +278,14 @@ class _Centre:
 
     def _live(self, chat: Chat) -> Process:
         self._say(chat, Kind.VISITOR_OPENING)
-        if chat.channel == "desk":
+        rng = self._rng if chat.channel == "desk" else self._bots
+        if chat.channel == "desk" or rng.random() < self._bot_share:
             yield self._env.timeout(2)
             self._say(chat, Kind.BOT_REPLY)
-            yield self._env.timeout(_CHAT.bot.draw(self._rng))
+            yield self._env.timeout(_CHAT.bot.draw(rng))
             chat.bot_until = self._now()
             self._say(chat, Kind.BOT_REPLY)
-            if self._rng.random() < _CHAT.bot_solved_share:
+            if rng.random() < _CHAT.bot_solved_share:
                 chat.issue.is_solved = True
                 self._close(chat, "visitor")
                 return

@@ -35,6 +35,7 @@ class Scenario(BaseModel):
         time_zone: where the centre stands; its dates and shifts are local.
         contacts_per_agent_day: inbound contacts for one worked shift of a channel's agents, on average; outbound
             agents dial in proportion.
+        chat_bot_share: share of the chats of Live Helper Chat that a bot begins; it greets the others and leaves them.
         strengths: how strongly each planted fault is planted; a fault that is not named has middle strength.
         follow_up: customers are also asked by hand, and the faults that are declared with it are planted. Without it
             the rows are the same, less these.
@@ -48,6 +49,7 @@ class Scenario(BaseModel):
     agents: int = Field(default=60, ge=6, le=5000)
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
     contacts_per_agent_day: float = Field(default=30, gt=0)
+    chat_bot_share: float = Field(default=0, ge=0, le=1)
     strengths: dict[str, Strength] = {}
     follow_up: bool = False
 

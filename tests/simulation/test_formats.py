@@ -483,6 +483,24 @@ def test_the_chat_server_holds_what_happened(seed: int) -> None:
         check_chats(world, url)
 
 
+def test_a_chat_with_a_bot_waits_from_its_hand_over() -> None:
+    made = generate(Scenario(seed=3, agents=14, contacts_per_agent_day=2, chat_bot_share=0.5))
+    chats_made = {row["chat_id"]: row for row in rows_of(made, "chat") if row["channel"] == "chat"}
+    with tempfile.TemporaryDirectory() as name:
+        url = f"sqlite:///{name}/lhc.sqlite3"
+        write_live_helper_chat(made, url)
+        with sqlite3.connect(f"{name}/lhc.sqlite3") as written:
+            found = written.execute("SELECT id, time, pnd_time, gbot_id, cls_time, user_id FROM lh_chat").fetchall()
+    assert len(found) == len(chats_made)
+    kinds: Counter[str] = Counter()
+    for number, begun, pending, bot, closed, user in found:
+        until = chats_made[number]["bot_until"]
+        kind = "greeted" if until is None else "by bot" if closed == until.timestamp() and not user else "handed over"
+        assert (bot, pending) == (int(kind != "greeted"), until.timestamp() if kind == "handed over" else begun)
+        kinds[kind] += 1
+    assert min(kinds.values()) > 5 and len(kinds) == 3, kinds
+
+
 def test_the_servers_own_figures_are_worked_out_as_the_recorded_server_did() -> None:
     """Of 244 closed chats three differ in their duration, and three operators' parts with them."""
     with sqlite3.connect(SAMPLES / "live_helper_chat" / "lhc.sqlite3") as recorded:

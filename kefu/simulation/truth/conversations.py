@@ -567,9 +567,12 @@ def handoff_rate(facts: Facts) -> Iterator[Entry]:
 
 
 def human_preference_rate(facts: Facts) -> Iterator[Entry]:
-    """Chats handed over before the bot's second message / chats in which the bot wrote (TS, CT)."""
+    """Chats handed over before the bot's second message / chats in which the bot wrote (TS, CT).
+
+    Of Chatwoot alone: Live Helper Chat records no hand-off among its messages.
+    """
     for chat in facts.chats:
-        if chat.bot:
+        if chat.bot and chat.is_of_desk:
             is_early = sum(at <= chat.waits_from for at in chat.bot) < 2
             yield _per_chat(facts, chat, is_early and not chat.is_bot_only)
 

@@ -161,7 +161,10 @@ def _chats(world: World, departments: pa.Table, users: pa.Table) -> pa.Table:
     times = {
         name: whole_seconds(microseconds(chats.column(f"{name}_at"))) for name in ("started", "accepted", "closed")
     }
-    pending = pc.coalesce(whole_seconds(microseconds(chats.column("bot_until"))), times["started"])
+    bot_until = whole_seconds(microseconds(chats.column("bot_until")))
+    # Waiting begins when the bot hands over, which it does not where it ends the chat itself.
+    is_over = pc.fill_null(pc.less_equal(times["closed"], bot_until), False)
+    pending = pc.coalesce(pc.if_else(is_over, None, bot_until), times["started"])
     owner = pc.fill_null(lookup(chats.column("agent_key"), users, "agent_key", "id"), 0)
     by_visitor = pc.fill_null(pc.equal(chats.column("closed_by"), "visitor"), False)
     left = pc.coalesce(chats.column("visitor_left_at"), pc.if_else(by_visitor, chats.column("closed_at"), None))
@@ -171,6 +174,7 @@ def _chats(world: World, departments: pa.Table, users: pa.Table) -> pa.Table:
         id=ids,
         time=times["started"],
         pnd_time=pending,
+        gbot_id=pc.is_valid(bot_until).cast(pa.int64()),
         accepted=times["accepted"],
         wait_time=pc.fill_null(pc.subtract(times["accepted"], pending), 0),
         cls_time=pc.fill_null(times["closed"], 0),

@@ -94,7 +94,7 @@ def test_one_run_makes_everything_once_and_the_next_changes_nothing(
     result = apply(client, site, database_id)
     assert result.changes == planned.changes and result.skipped == []
     made = Counter((change.action, change.kind) for change in result.changes)
-    # Two languages: 59 cards, the publication and lists of choices; six dashboards; a root and a folder each.
+    # Two languages: 61 cards, the publication and lists of choices; six dashboards; a root and a folder each.
     assert made == {("create", "collection"): 3, ("create", "card"): 132, ("create", "dashboard"): 12}
     names = {dashboard["name"] for dashboard in fake.dashboards.values()}
     assert names == {

@@ -1,4 +1,4 @@
--- One row per period and team with scores: which share was disputed, and how much of what was decided changed a score.
+-- One row per period and team with scores: which share was disputed, and how much of what was decided was overturned.
 select
     dispute_rate.period_id,
     dispute_rate.team_key,

@@ -144,8 +144,9 @@ def states(platform: Platform, defaults: Defaults) -> dict[str, States]:
             " where served_agent_key is not null and instrument_kind = 'csat'"
         ).fetchall()
         scored_rows = connection.execute(
-            "select rating_key, rule_ids from wh_core.fct_rating"
-            " join wh_staging.stg_cfg__period on business_date between period_start and period_end"
+            # What belongs to no conversation has no date.
+            "select rating_key, rule_ids from wh_core.fct_rating join wh_staging.stg_cfg__period"
+            " on business_date is null or business_date between period_start and period_end"
             " union all select review_key, array_remove(array[exclusion_rule], null) from wh_core.fct_qa_review"
             " join wh_staging.stg_cfg__period on business_date between period_start and period_end"
         ).fetchall()

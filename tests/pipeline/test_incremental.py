@@ -223,12 +223,15 @@ def test_a_later_clock_moves_the_line_and_all_of_it_is_what_a_full_build_makes(
 ) -> None:
     platform, _, _, before = moved
     scope = platform.scope(platform.period())
-    later = replace(scope, as_of=scope.as_of + timedelta(days=6))
+    # Past every window: 7 days of repeated contacts, 90 of another payment.
+    later = replace(scope, as_of=scope.as_of + timedelta(days=90))
     base, marked = move(platform, "later clock", later)
     assert base == live_line.Base(scope.data_cut, scope.as_of.isoformat().replace("+00:00", "Z"), None)
     assert marked["clock"] > 0
     found = hashes(platform)
-    assert found["wh_core.fct_outcome"] != before["wh_core.fct_outcome"]
+    assert all(
+        found[f"wh_core.{fact}"] != before[f"wh_core.{fact}"] for fact in ("fct_outcome", "fct_customer_retention")
+    )
 
     assert move(platform, "rebuilt", later, in_full=True)[0] is None
     rebuilt = hashes(platform)

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with states as (
 
     select * from {{ ref('int_agent_state') }}

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with sessions as (
 
     select * from {{ ref('int_agent_session') }}

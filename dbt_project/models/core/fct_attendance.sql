@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with shifts as (
 
     select * from {{ ref('int_shift') }}

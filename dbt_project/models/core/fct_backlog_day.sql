@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['business_date', 'team_key'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with stretches as (
 

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with complaints as (
 
     select * from {{ ref('int_complaint') }}

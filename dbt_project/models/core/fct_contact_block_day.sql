@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with days as (
 
     select * from {{ ref('stg_tabular__contact_block_day') }}

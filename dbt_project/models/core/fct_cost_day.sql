@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with costs as (
 
     select * from {{ ref('stg_tabular__cost') }}

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with forms as (
 
     select * from {{ ref('int_daily_form') }}

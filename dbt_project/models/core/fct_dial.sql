@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['dial_key'], 'unique': true}, {'columns': ['lead_key']}]) }}
+{{ moves(dates=['business_date']) }}
 
 with recursive dials as (
 

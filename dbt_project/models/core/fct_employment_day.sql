@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with employees as (
 
     select

@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['enquiry_kind', 'customer_key', 'business_date', 'agent_key'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with enquiries as (
 

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with sittings as (
 
     select * from {{ ref('int_exam') }}

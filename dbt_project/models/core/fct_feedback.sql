@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with items as (
 
     select * from {{ ref('int_feedback') }}

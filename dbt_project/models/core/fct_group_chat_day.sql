@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['unit_key', 'group_id', 'business_date'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with days as (
 

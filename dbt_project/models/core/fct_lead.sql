@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['lead_key'], 'unique': true}]) }}
+{{ moves(dates=['business_date', 'contact_date']) }}
 
 with leads as (
 

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with marks as (
 
     select * from {{ ref('int_qa_item') }}

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with reviews as (
 
     select * from {{ ref('int_qa_review') }}

@@ -92,7 +92,8 @@ disputed as (
 ),
 
 -- A rating belongs to a conversation of its own source, or of the source its sheet names, or to none.
-keyed as (
+-- Kept, because PostgreSQL expects one of these rows when it joins them with what was asked.
+keyed as materialized (
 
     select
         ratings.source_id,

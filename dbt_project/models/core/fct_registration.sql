@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['registration_key'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with registrations as (
 

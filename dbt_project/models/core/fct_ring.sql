@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['ring_key'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with rings as (
 

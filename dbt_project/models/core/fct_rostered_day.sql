@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['agent_key', 'business_date'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with attendances as (
 

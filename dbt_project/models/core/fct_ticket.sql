@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['ticket_key'], 'unique': true}, {'columns': ['conversation_key']}]) }}
+{{ moves(dates=['business_date', 'entered_date', 'waiting_date']) }}
 
 with tickets as (
 

@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['ticket_key', 'episode_number'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with episodes as (
 

@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['unit_key', 'ticket_key', 'business_date'], 'unique': true}]) }}
+{{ moves(dates=['business_date']) }}
 
 with touches as (
 

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with courses as (
 
     select * from {{ ref('int_training') }}

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with audits as (
 
     select * from {{ ref('int_work_order_audit') }}

@@ -512,9 +512,12 @@ class Counted:
         """V11: which reviews of the month are defective."""
         reviews = self._table["qa_review"]
         reviews = reviews[self._in_month(reviews["reviewed_at"])]
-        managers = self._table["agent"].set_index("agent_key")["manager_key"]
+        leads = self._table["team"].set_index("team_id")["lead_key"]
+        held = reviews[["review_id", "agent_key", "reviewed_at"]].merge(self._table["membership"], on="agent_key")
+        held = held[held["valid_from"] <= self._days(held["reviewed_at"])].sort_values("valid_from")
+        managers = held.drop_duplicates("review_id", keep="last").set_index("review_id")["team_id"].map(leads)
         reviewer, least = reviews["reviewer_key"], float(self._defaults.review.min_playback_share)
-        is_hit = (reviewer == reviews["agent_key"]) | (reviewer == reviews["agent_key"].map(managers))
+        is_hit = (reviewer == reviews["agent_key"]) | (reviewer == reviews["review_id"].map(managers))
         is_hit |= ~self._in_month(reviews["contact_at"]) | (reviews["form_version"] != OPERATION.review.form_version)
         is_hit |= reviews["playback_seconds"] < least * reviews["recording_seconds"]
         return _states("qa_review", reviews["review_id"], is_hit)

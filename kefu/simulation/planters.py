@@ -651,6 +651,11 @@ def _defective_review(bed: Bed) -> Planting | None:
         draft.column("qa_review", "recording_seconds")[mine] >= 10
     )
     manager = draft.value("agent", "manager_key", int(draft.where("agent", "agent_key", bed.subject)[0]))
+    joined_on = max(
+        draft.value("membership", "valid_from", row) for row in draft.where("membership", "agent_key", bed.subject)
+    )
+    # Who led an earlier team is not the manager any more, and the manager was not before.
+    is_usable &= draft.column("qa_review", "reviewed_at")[mine] >= bed.scenario.second(joined_on) * _SECOND
     rows = bed.chosen(bed.free(mine[is_usable], "qa_review"), mine)
     for place, row in enumerate(rows):
         seconds = draft.value("qa_review", "recording_seconds", row)

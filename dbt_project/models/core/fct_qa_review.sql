@@ -24,14 +24,34 @@ site as (
 
 ),
 
-managers as (
+assignments as (
 
     select
         employee_number as agent_key,
-        manager_number
-    from {{ ref('stg_tabular__employee') }}
-    where manager_number is not null
-    group by employee_number, manager_number
+        manager_number,
+        case when row_number() over of_person = 1 then '-infinity' else valid_from end as held_from,
+        lead(valid_from, 1, 'infinity') over of_person as held_until
+    from {{ ref('stg_tabular__work_assignment') }}
+    window of_person as (partition by source_id, employee_number order by valid_from)
+
+),
+
+-- Who was the manager on a day is what assignments say; of who has none, the sheet of employees says who is.
+managers as (
+
+    select * from assignments
+
+    union all
+
+    select
+        employees.employee_number as agent_key,
+        employees.manager_number,
+        '-infinity'::timestamptz as held_from,
+        'infinity'::timestamptz as held_until
+    from {{ ref('stg_tabular__employee') }} as employees
+    left join assignments
+        on employees.employee_number = assignments.agent_key
+    where assignments.agent_key is null
 
 ),
 
@@ -149,7 +169,10 @@ checked as (
                         select 1
                         from managers
                         where
-                            managers.agent_key = dated.agent_key and managers.manager_number = dated.reviewer_key
+                            managers.agent_key = dated.agent_key
+                            and managers.manager_number = dated.reviewer_key
+                            and dated.reviewed_at >= managers.held_from
+                            and dated.reviewed_at < managers.held_until
                     )
                     then 'direct_line'
             end,

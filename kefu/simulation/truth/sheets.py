@@ -298,9 +298,12 @@ def ces(facts: Facts) -> Iterator[Entry]:
 
 
 def nps(facts: Facts) -> Iterator[Entry]:
-    """Answers of 9 and 10 less those up to 6 / answers, for the team of whom they are about and the site (TD, CT)."""
+    """Answers of 9 and 10 less those up to 6 / answers, for the team of whom they are about and the site (TD, CT).
+
+    Those of colleagues count nowhere (V3).
+    """
     for row in facts.paper("survey_response"):
-        if row["instrument"] == "nps":
+        if row["instrument"] == "nps" and row["customer_phone"] not in facts.staff:
             day = facts.date(row["answered_at"])
             score = int(row["value"] >= 9) - int(row["value"] <= 6)
             yield Entry(_team_of(facts, row["employee_number"], day), "none", day, score, 1, 1)

@@ -225,13 +225,13 @@ def judged_reviews(facts: Facts) -> Iterator[tuple[dt.date, dict[str, Any], bool
 
     By V11: by oneself or the own manager, of a contact of another month, less than 30 % played, on an old form.
     """
-    managers = {agent["agent_key"]: agent["manager_key"] for agent in facts.rows("agent")}
+    leads = {team["team_id"]: team["lead_key"] for team in facts.rows("team")}
     for row in facts.rows("qa_review"):
         day, contact_day = facts.date(row["reviewed_at"]), facts.date(row["contact_at"])
         played, length = row["playback_seconds"], row["recording_seconds"]
         is_too_short = played is not None and length is not None and played < LEAST_PLAYBACK_SHARE * length
         is_other_month = (day.year, day.month) != (contact_day.year, contact_day.month)
-        is_conflict = row["reviewer_key"] in (row["agent_key"], managers[row["agent_key"]])
+        is_conflict = row["reviewer_key"] in (row["agent_key"], leads.get(facts.team(row["agent_key"], day)))
         is_old = row["form_version"] not in (None, OPERATION.review.form_version)
         yield day, row, is_conflict or is_too_short or is_other_month or is_old
 

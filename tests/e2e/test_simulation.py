@@ -29,7 +29,8 @@ from kefu.warehouse import Role
 from kefu.yaml_files import read_yaml
 
 # Slower people, so that some answer late several times in one conversation even in so small a month, enough empty
-# replies of each who sends them, room for several faults on the few answers of one person, and bots on both chat systems.
+# replies of each who sends them, room for several faults on the few answers of one person, and bots on both
+# chat systems.
 SCENARIO = Scenario(
     seed=7, agents=34, contacts_per_agent_day=6, follow_up=True, chat_bot_share=0.3,
     strengths={"decline": "high", "silence_gap": "low", "straight_line": "low", "empty_early_reply": "high"},

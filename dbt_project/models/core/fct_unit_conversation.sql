@@ -23,7 +23,7 @@ parameters as (
 
 ),
 
--- Read by conversation before the days are compared: of a range of days PostgreSQL expects few turns and reads them all.
+-- Read by conversation before days are compared: of a range of days PostgreSQL expects few turns, and reads them all.
 turns as materialized (
 
     select

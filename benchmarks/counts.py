@@ -80,8 +80,8 @@ class Counted:
         papers = write_papers(world, scenario, scenario.seed, _SHEETS)
         self._paper = {name: papers[name].to_pandas() for name in _SHEETS}
         self._table = {name: world.tables[name].to_pandas() for name in (
-            "agent", "agent_state", "call", "chat", "chat_segment", "customer", "follow_up", "message", "qa_review",
-            "queue", "rating_change", "survey",
+            "agent", "agent_state", "call", "chat", "chat_segment", "customer", "follow_up", "membership", "message",
+            "qa_review", "queue", "rating_change", "survey", "team",
         )}  # fmt: skip
         self._first, self._last = scenario.month_starts[-2], scenario.end - timedelta(days=1)
         self.agents = sorted(self._table["agent"]["agent_key"])

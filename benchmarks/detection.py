@@ -192,7 +192,7 @@ def rules_found(told: list[dict[str, Any]], frozen: str) -> str:
         " V1 and V6 to V11, and no other.", "",
         "V1 and V6 to V11 are scored by rows: an answer to the follow-up with its four items, a rating, a review. All"
         " other rules are scored by people. Who ticks the middle of the scale on every item breaks V10 without any"
-        " intent and counts as wrong, and so does a review by somebody who became the manager only later (V11).", "",
+        " intent and counts as wrong.", "",
         "A rule passes at middle strength with recall of at least"
         f" {LEAST_RECALL} and precision of at least {LEAST_PRECISION}. A fault whose rule needs more cases than its"
         " subject has is counted apart.", "",

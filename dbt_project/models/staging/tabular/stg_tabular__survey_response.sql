@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['source_id', 'response_id'], 'unique': true}]) }}
+
 {{ current_rows(source('raw_tabular', 'survey_response'), [
     'response_id',
     'instrument',

@@ -34,7 +34,7 @@ turns as materialized (
         business_date
     from {{ ref('fct_turn') }}
     where
-        response_seconds > (select min(parameters.slow_turn_seconds) from parameters) and is_goodbye is not true
+        response_seconds >= (select min(parameters.slow_turn_seconds) from parameters) and is_goodbye is not true
 
 ),
 

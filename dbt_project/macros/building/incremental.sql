@@ -191,23 +191,20 @@
     ) }}
 {% endmacro %}
 
-{# Which rows of this model may be replaced; those of no conversation are another condition, or no index would be used. #}
+{# Which rows of this model may be replaced. Those of no conversation are a condition of their own: joined by `or`, no index
+   would be used. #}
 {% macro dirty_rows(rule) %}
     {% if rule.by == 'conversation' %}
-        {{ return(
-            '(' ~ rule.key | join(', ') ~ ') in (select ' ~ named_by(rule) | join(', ') ~ ' from dirty_conversation)'
-        ) }}
+        {% set keyed = '(' ~ rule.key | join(', ') ~ ') in (select ' ~ named_by(rule) | join(', ')
+            ~ ' from dirty_conversation)' %}
+        {{ return([keyed] + ([rule.key[-1] ~ ' is null'] if rule.get('may_lack_key') else [])) }}
     {% elif rule.by == 'customer' %}
-        {{ return(rule.customer ~ ' in (select customer_key from dirty_customer)') }}
+        {{ return([rule.customer ~ ' in (select customer_key from dirty_customer)']) }}
     {% elif rule.by == 'date' %}
-        {{ return('business_date = any(array(select business_date from dirty_day))') }}
+        {{ return(['business_date = any(array(select business_date from dirty_day))']) }}
     {% else %}
-        {{ return('(period_kind, period_start) in (select period_kind, period_start from dirty_range)') }}
+        {{ return(['(period_kind, period_start) in (select period_kind, period_start from dirty_range)']) }}
     {% endif %}
-{% endmacro %}
-
-{% macro keyless_rows(rule) %}
-    {{ return(rule.key[-1] ~ ' is null' if rule.get('may_lack_key') else 'false') }}
 {% endmacro %}
 
 {# The columns that name a dirty conversation as the key of a model does. #}
@@ -398,7 +395,7 @@
             select * from (
                 {{ sql }}
             ) as anew
-            where {{ dirty_rows(rule) }} or {{ keyless_rows(rule) }}
+            where {{ dirty_rows(rule) | join(' or ') }}
             {% endif %}
         );
         {% if rule.by == 'version' %}
@@ -416,23 +413,23 @@
         {% else %}
         {%- set standing %}
             (
-                select * from {{ target }} where {{ dirty_rows(rule) }}
-                union all
-                select * from {{ target }} where {{ keyless_rows(rule) }}
+                {%- for condition in dirty_rows(rule) %}
+                select * from {{ target }} where {{ condition }}{{ ' union all' if not loop.last }}
+                {%- endfor %}
             )
         {%- endset %}
         {{ differences(changed, standing, fresh, rule.get('stamp')) }}
+        {%- for condition in dirty_rows(rule) %}
         delete from {{ target }}
-        where {{ dirty_rows(rule) }} and {{ is_changed(rule, changed) }};
-        delete from {{ target }}
-        where {{ keyless_rows(rule) }};
+        where {{ condition }} and {{ is_changed(rule, changed) }};
+        {%- endfor %}
         {% endif %}
     {% endcall %}
     {% call statement('main') %}
         insert into {{ target }}
         select * from {{ fresh }}
         {%- if rule.by != 'version' %}
-        where {{ is_changed(rule, changed) }} or {{ keyless_rows(rule) }}
+        where {{ is_changed(rule, changed) }}
         {%- endif %}
     {% endcall %}
     {% call statement('remember') %}
@@ -448,7 +445,8 @@
     {%- set keys = config.get('indexes', []) | selectattr('unique', 'defined') | map(attribute='columns') | list -%}
     {%- set names = {'customer': [rule.get('customer')], 'date': ['business_date'], 'range': ['period_kind', 'period_start']} -%}
     {%- set columns = (keys or [names.get(rule.by, rule.get('key'))])[0] | join(', ') -%}
-    ({{ columns }}) in (select {{ columns }} from {{ changed }})
+    (({{ columns }}) in (select {{ columns }} from {{ changed }})
+    {{- ' or ' ~ rule.key[-1] ~ ' is null' if rule.get('may_lack_key') }})
 {%- endmacro %}
 
 {# The rows of the records of a log that have new versions, by what any version of them says they are. #}

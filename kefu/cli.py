@@ -400,13 +400,11 @@ def explain_metric(
     rows: Annotated[int, typer.Option(min=0, help="rows shown of each measure")] = 10,
 ) -> None:
     """Prints the formula with the actual numbers and the rows behind it; without a unit, of the whole site."""
-    from kefu.pipeline.metrics import Computed, explain, explain_elsewhere
+    from kefu.pipeline.metrics import Computed, explain
 
     platform = _platform()
     unit = next((pair for pair in (("agent", agent), ("team", team), ("queue", queue)) if pair[1]), ("site", "site"))
-    metric = platform.catalogue.metrics.get(metric_id)
-    explained = explain_elsewhere if metric is not None and metric.kind == "elsewhere" else explain
-    found = explained(
+    found = explain(
         platform,
         metric_id,
         (unit[0], str(unit[1])),

@@ -111,78 +111,6 @@ class Explanation:
         return said + ([f"{self.exempt_days} exempt days are left out"] if self.exempt_days else [])
 
 
-def explain(
-    platform: Platform,
-    metric_id: str,
-    unit: tuple[str, str],
-    period_id: str | None = None,
-    *,
-    period_kind: Grain = "period",
-    channel: str = "all",
-    most_rows: int = 20,
-) -> Explanation:
-    """Returns what a value of metric_value is made of.
-
-    Everything is defined as when the value was calculated, as the database says: the files may have moved on.
-
-    Args:
-        platform: the installation.
-        metric_id: the metric.
-        unit: kind and key.
-        period_id: as in metric_value: a day, a week such as 2026-W47, a month such as 2026-11, or a declared period;
-            None for the latest period.
-        period_kind: day, week, month or period.
-        channel: one of the metric's, or `all`.
-        most_rows: rows returned of each measure, the first by date and key.
-
-    Raises:
-        UnknownPeriod: for a period that is not declared.
-        WarehouseError: for a metric or unit without a value there, or a period that is not the one last built.
-    """
-    kind, key = unit
-    period_id = _range_name(platform, period_kind, period_id)
-    with platform.warehouse.connect(Role.AUDITOR) as connection:
-        newest = _definition(connection, metric_id)
-        if newest.kind == "elsewhere":
-            raise WarehouseError(
-                f"{metric_id} is not made of measures: `explain_elsewhere` reads {newest.published_in}"
-            )
-        found = connection.execute(
-            "select metric_version, period_start, period_end, numerator, denominator, n, value, interval_low,"
-            " interval_high, null_reason, as_of from wh_kpi.metric_value"
-            " where metric_id = %s and unit_kind = %s and unit_key = %s and channel = %s and period_kind = %s"
-            " and period_id = %s",
-            [metric_id, kind, key, channel, period_kind, period_id],
-        ).fetchone()
-        if found is None:
-            raise WarehouseError(
-                f"there is no value of {metric_id} for the {kind} {key}, channel {channel}, {period_kind} {period_id}."
-                f" Remedy: check the names; the metric is for {', '.join(newest.units)} by {', '.join(newest.grains)},"
-                " days without a case have no value, and a period must be the one that was built last"
-            )
-        version, start, end, numerator, denominator, n, value, low, high, null_reason, as_of = found
-        metric = _definition(connection, metric_id, version)
-        declared = _measures(connection)
-        formula = metric.formula.filled(_text_values(connection, end))
-        span = _Span(start, end, *_days(connection, metric, unit, period_kind, start, end))
-        parts = [
-            _part(declared, connection, metric, role, name, unit, channel, span, most_rows)
-            for role, names in (
-                ("numerator", metric.numerator),
-                ("denominator", metric.denominator),
-                ("n", metric.count),
-            )
-            for name in names
-            if kind in declared.facts[declared.measures[name].fact].unit_kinds
-        ]
-    return Explanation(
-        metric=metric, formula=formula, unit_kind=kind, unit_key=key, channel=channel, period_kind=period_kind,
-        period_id=period_id, start=start, end=end, numerator=numerator, denominator=denominator, n=n, value=value,
-        interval=None if low is None else (low, high), null_reason=null_reason, as_of=as_of,
-        exempt_days=span.exempt_days, parts=parts,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Computed:
     """What the model that computes a metric holds of a unit and range: each row has the numbers of one value.
@@ -219,7 +147,10 @@ class Computed:
         ]
 
 
-def explain_elsewhere(
+_EXAMPLES = {"day": "2026-11-03", "week": "2026-W45", "month": "2026-11"}
+
+
+def explain(
     platform: Platform,
     metric_id: str,
     unit: tuple[str, str],
@@ -228,86 +159,143 @@ def explain_elsewhere(
     period_kind: Grain = "period",
     channel: str = "all",
     most_rows: int = 20,
-) -> Computed:
-    """Returns what a metric that is not made of measures comes from: the rows of the model that computes it.
+) -> Explanation | Computed:
+    """Returns what a value of metric_value is made of; of a metric that is not made of measures, the rows of the model
+    that computes it.
 
-    The arguments are those of `explain`.
+    Everything is defined as when the value was calculated, as the database says: the files may have moved on.
+
+    Args:
+        platform: the installation.
+        metric_id: the metric.
+        unit: kind and key.
+        period_id: as in metric_value: a day, a week such as 2026-W47, a month such as 2026-11, or a declared period;
+            None for the latest period.
+        period_kind: day, week, month or period.
+        channel: one of the metric's, or `all`.
+        most_rows: rows returned, of an explanation for each measure: the first by date and key.
 
     Raises:
         UnknownPeriod: for a period that is not declared.
-        WarehouseError: for a score, whose readings are recorded by the command it names, and for a metric, unit or
-            range without a row.
+        WarehouseError: for a metric, unit or range without a value there, a period that is not the one last built, and
+            a score, whose readings are recorded by the command it names.
     """
-    kind, key = unit
-    period_id = _range_name(platform, period_kind, period_id)
+    if period_kind == "period":
+        period_id = platform.period(period_id).period_id
+    elif period_id is None:
+        raise WarehouseError(f"which {period_kind}? Remedy: name it, e.g. {_EXAMPLES[period_kind]}")
+    value = _Value(*unit, channel, period_kind, period_id)
     with platform.warehouse.connect(Role.AUDITOR) as connection:
-        metric = _definition(connection, metric_id)
-        relation = str(metric.published_in).partition(".")[0]
-        if relation == "score":
-            meant = f" --period {period_id}" if period_kind == "period" else ""
-            raise WarehouseError(
-                f"{metric_id} is a score, and who reads scores is recorded. Remedy: `kefu explain --agent"
-                f" {key if kind == 'agent' else '<personnel number>'}{meant}` prints the lines that add up to it"
-            )
-        ranged = connection.execute(
-            "select period_start, period_end from wh_kpi.metric_value"
-            " where period_kind = %s and period_id = %s limit 1",
-            [period_kind, period_id],
-        ).fetchone()
-        start, end = ranged or (None, None)
-        schema, known = connection.execute(
-            "select table_schema::text, array_agg(column_name::text order by ordinal_position)"
-            " from information_schema.columns where table_schema ~ '^wh_' and table_name = %s group by table_schema",
-            [relation],
-        ).fetchall()[0]
-        same: dict[str, Any] = {"unit_kind": kind, "unit_key": key, "period_kind": period_kind, "period_start": start}
-        if kind != "site":
-            same[f"{kind}_key"] = key
-        # A model by kind of unit has a row for all channels together, any other has only rows of single channels.
-        if channel != "all" or "unit_kind" in known:
-            same["channel"] = channel
-        same = {name: value for name, value in same.items() if name in known}
-        conditions = [f"{name} = %s" for name in same]
-        arguments = list(same.values())
-        if "period_kind" not in known:
-            conditions.append("business_date between %s and %s")
-            arguments += [start, end]
-        shown = tuple(name for name in known if name not in {*same, "period_id", "period_end"})
-        source = sql.SQL("select {} from {} where {} order by {}").format(
-            sql.SQL(", ").join(map(sql.Identifier, shown)),
-            sql.Identifier(schema, relation),
-            sql.SQL(" and ".join(conditions)),
-            sql.SQL(", ").join(sql.Literal(place) for place in range(1, len(shown) + 1)),
+        newest = _definition(connection, metric_id)
+        if newest.kind == "elsewhere":
+            return _computed(connection, newest, value, most_rows)
+        return _summed(connection, newest, value, most_rows)
+
+
+@dataclass(frozen=True)
+class _Value:
+    """Which value of a metric is explained, in the words of metric_value."""
+
+    unit_kind: str
+    unit_key: str
+    channel: str
+    period_kind: Grain
+    period_id: str
+
+    def words(self) -> str:
+        return f"{self.unit_kind} {self.unit_key}, channel {self.channel}, {self.period_kind} {self.period_id}"
+
+
+def _summed(connection: Connection, newest: Metric, of: _Value, most_rows: int) -> Explanation:
+    """What a value that measures add up to is made of."""
+    found = connection.execute(
+        "select metric_version, period_start, period_end, numerator, denominator, n, value, interval_low,"
+        " interval_high, null_reason, as_of from wh_kpi.metric_value"
+        " where metric_id = %s and unit_kind = %s and unit_key = %s and channel = %s and period_kind = %s"
+        " and period_id = %s",
+        [newest.metric_id, of.unit_kind, of.unit_key, of.channel, of.period_kind, of.period_id],
+    ).fetchone()
+    if found is None:
+        raise WarehouseError(
+            f"there is no value of {newest.metric_id} for the {of.words()}."
+            f" Remedy: check the names; the metric is for {', '.join(newest.units)} by {', '.join(newest.grains)},"
+            " days without a case have no value, and a period must be the one that was built last"
         )
-        rows = connection.execute(source, arguments).fetchall() if kind in metric.units and ranged else []
-        if not rows:
-            raise WarehouseError(
-                f"{metric.published_in} has no row of {kind} {key}, channel {channel}, {period_kind} {period_id}."
-                f" Remedy: check the names; the metric is for {', '.join(metric.units)} by {', '.join(metric.grains)}"
-            )
-        formula = metric.formula.filled(_text_values(connection, end))
-    behind = f"--{kind} {key} --channel {channel} --period-kind {period_kind} --period {period_id}"
+    version, start, end, numerator, denominator, n, value, low, high, null_reason, as_of = found
+    metric = _definition(connection, newest.metric_id, version)
+    declared = _measures(connection)
+    unit = (of.unit_kind, of.unit_key)
+    span = _Span(start, end, *_days(connection, metric, unit, of.period_kind, start, end))
+    parts = [
+        _part(declared, connection, metric, role, name, unit, of.channel, span, most_rows)
+        for role, names in (("numerator", metric.numerator), ("denominator", metric.denominator), ("n", metric.count))
+        for name in names
+        if of.unit_kind in declared.facts[declared.measures[name].fact].unit_kinds
+    ]
+    return Explanation(
+        metric=metric, formula=metric.formula.filled(_text_values(connection, end)), unit_kind=of.unit_kind,
+        unit_key=of.unit_key, channel=of.channel, period_kind=of.period_kind, period_id=of.period_id, start=start,
+        end=end, numerator=numerator, denominator=denominator, n=n, value=value,
+        interval=None if low is None else (low, high), null_reason=null_reason, as_of=as_of,
+        exempt_days=span.exempt_days, parts=parts,
+    )  # fmt: skip
+
+
+def _computed(connection: Connection, metric: Metric, of: _Value, most_rows: int) -> Computed:
+    """What the model that computes a metric holds of a unit and range."""
+    kind, key = of.unit_kind, of.unit_key
+    relation = str(metric.published_in).partition(".")[0]
+    if relation == "score":
+        meant = f" --period {of.period_id}" if of.period_kind == "period" else ""
+        raise WarehouseError(
+            f"{metric.metric_id} is a score, and who reads scores is recorded. Remedy: `kefu explain --agent"
+            f" {key if kind == 'agent' else '<personnel number>'}{meant}` prints the lines that add up to it"
+        )
+    ranged = connection.execute(
+        "select period_start, period_end from wh_kpi.metric_value where period_kind = %s and period_id = %s limit 1",
+        [of.period_kind, of.period_id],
+    ).fetchone()
+    start, end = ranged or (None, None)
+    schema, known = connection.execute(
+        "select table_schema::text, array_agg(column_name::text order by ordinal_position)"
+        " from information_schema.columns where table_schema ~ '^wh_' and table_name = %s group by table_schema",
+        [relation],
+    ).fetchall()[0]
+    same: dict[str, Any] = {"unit_kind": kind, "unit_key": key, "period_kind": of.period_kind, "period_start": start}
+    if kind != "site":
+        same[f"{kind}_key"] = key
+    # A model by kind of unit has a row for all channels together, any other has only rows of single channels.
+    if of.channel != "all" or "unit_kind" in known:
+        same["channel"] = of.channel
+    same = {name: value for name, value in same.items() if name in known}
+    conditions = [f"{name} = %s" for name in same]
+    arguments = list(same.values())
+    if "period_kind" not in known:
+        conditions.append("business_date between %s and %s")
+        arguments += [start, end]
+    shown = tuple(name for name in known if name not in {*same, "period_id", "period_end"})
+    source = sql.SQL("select {} from {} where {} order by {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, shown)),
+        sql.Identifier(schema, relation),
+        sql.SQL(" and ".join(conditions)),
+        sql.SQL(", ").join(sql.Literal(place) for place in range(1, len(shown) + 1)),
+    )
+    rows = connection.execute(source, arguments).fetchall() if kind in metric.units and ranged else []
+    if not rows:
+        raise WarehouseError(
+            f"{metric.published_in} has no row of {of.words()}."
+            f" Remedy: check the names; the metric is for {', '.join(metric.units)} by {', '.join(metric.grains)}"
+        )
+    behind = f"--{kind} {key} --channel {of.channel} --period-kind {of.period_kind} --period {of.period_id}"
     return Computed(
         metric=metric,
-        formula=formula,
-        about=f"{kind} {key}, channel {channel}, {period_kind} {period_id} ({start} to {end})",
+        formula=metric.formula.filled(_text_values(connection, end)),
+        about=f"{of.words()} ({start} to {end})",
         columns=shown,
         rows=rows[:most_rows],
         row_count=len(rows),
         remedy=f"what is behind a value: kefu metrics explain <metric_id> {behind}" if "value" in shown else None,
     )
-
-
-_EXAMPLES = {"day": "2026-11-03", "week": "2026-W45", "month": "2026-11"}
-
-
-def _range_name(platform: Platform, period_kind: Grain, period_id: str | None) -> str:
-    """The id of a range as in metric_value; of periods the latest may be left out."""
-    if period_kind == "period":
-        return platform.period(period_id).period_id
-    if period_id is None:
-        raise WarehouseError(f"which {period_kind}? Remedy: name it, e.g. {_EXAMPLES[period_kind]}")
-    return period_id
 
 
 @dataclass(frozen=True)

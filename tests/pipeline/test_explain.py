@@ -13,7 +13,7 @@ from kefu import cli
 from kefu.catalogue.models import Text
 from kefu.catalogue.texts import text_values
 from kefu.pipeline.context import Platform, UnknownPeriod
-from kefu.pipeline.metrics import Explanation, explain, explain_elsewhere
+from kefu.pipeline.metrics import Explanation, explain
 from kefu.warehouse import Role, WarehouseError
 from tests.conftest import Copy
 from tests.e2e.support import Line
@@ -158,12 +158,6 @@ def test_a_range_without_a_name_is_asked_for(line: Line) -> None:
     ("metric_id", "unit", "period", "said"),
     [
         ("nothing", ("site", "site"), None, "no metric nothing. Remedy: see `kefu metrics list`"),
-        (
-            "composite_score",
-            ("agent", "CS1001"),
-            None,
-            "not made of measures: `explain_elsewhere` reads score.composite",
-        ),
         ("asa", ("agent", "CS1001"), None, "there is no value of asa for the agent CS1001"),
         ("asa", ("team", "nobody"), None, "there is no value of asa for the team nobody"),
     ],
@@ -177,7 +171,7 @@ def test_what_cannot_be_explained_says_why(
 
 def test_a_team_s_attainment_is_its_values_beside_their_targets(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     team = "general"
-    found = explain_elsewhere(line.platform, "team_target_attainment", ("team", team), channel="chat", most_rows=100)
+    found = explain(line.platform, "team_target_attainment", ("team", team), channel="chat", most_rows=100)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     assert len(rows) == found.row_count > 10
     by_metric = {row["metric_id"]: row for row in rows}
@@ -200,16 +194,14 @@ def test_a_team_s_attainment_is_its_values_beside_their_targets(line: Line, monk
 
 
 def test_balance_and_gauges_come_from_the_models_that_compute_them(line: Line) -> None:
-    found = explain_elsewhere(
-        line.platform, "workload_balance_index", ("team", "general"), "2026-11", period_kind="month"
-    )
+    found = explain(line.platform, "workload_balance_index", ("team", "general"), "2026-11", period_kind="month")
     [row] = (dict(zip(found.columns, row, strict=True)) for row in found.rows)
     assert row["mean_load_share"] <= row["highest_load_share"] and row["agent_count"] > 3
     with line.platform.warehouse.connect(Role.AUDITOR) as connection:
         samples = connection.execute("select count(*) from wh_core.fct_live_sample").fetchone()
     assert samples == (0,)
     with pytest.raises(WarehouseError, match="no row of site site, channel all, period 2026_11_demo"):
-        explain_elsewhere(line.platform, "queue_length", ("site", "site"))
+        explain(line.platform, "queue_length", ("site", "site"))
 
 
 def test_a_score_is_explained_where_its_readings_are_recorded(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +210,7 @@ def test_a_score_is_explained_where_its_readings_are_recorded(line: Line, monkey
     assert isinstance(shown.exception, WarehouseError) and shown.output == ""
     assert "`kefu explain --agent CS1001 --period 2026_11_demo`" in str(shown.exception)
     with pytest.raises(WarehouseError, match="`kefu explain --agent <personnel number>` prints"):
-        explain_elsewhere(line.platform, "composite_score", ("site", "site"), "2026-11", period_kind="month")
+        explain(line.platform, "composite_score", ("site", "site"), "2026-11", period_kind="month")
 
 
 def test_what_no_model_holds_is_named(line: Line) -> None:
@@ -229,7 +221,7 @@ def test_what_no_model_holds_is_named(line: Line) -> None:
         with pytest.raises(
             WarehouseError, match=f"no row of {unit[0]} {unit[1]}.* the metric is for team by month, period"
         ):
-            explain_elsewhere(line.platform, "team_target_attainment", unit, period_id, period_kind=grain)
+            explain(line.platform, "team_target_attainment", unit, period_id, period_kind=grain)
 
 
 def test_an_unknown_period_is_named(line: Line) -> None:

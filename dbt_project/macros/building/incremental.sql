@@ -17,7 +17,10 @@
    through   by date: the days of all rows of dirty conversations in this model are dirty too
    covers    what it reads as a whole although it changes: the rows this touches are built again for another reason
    clock     a kind of dirty keys of its own that int_dirty finds when only the clock has moved; who reads this model takes
-             them for dirty too
+             them for dirty too. By date: `days`, when the days that the clock has passed are dirty
+   whole     by date: the rows of a month tell on each other, so a dirty day makes all days of its month dirty
+   margin    by date: a row counts what is dated up to so many days before or after it
+   settled   sources of which it reads only rows that belong to its version log and never change
    stamp     a column that says when a row was made; another stamp alone is no change
    may_lack_key  by conversation: rows of no conversation are built every time
    period_date   by conversation: rows of the period tell on each other, so a change builds all of them; their date
@@ -113,7 +116,8 @@
     {% for name in read_models() if name in changed() %}
         {{ return(false) }}
     {% endfor %}
-    {% for schema, table in model.sources if (schema, table) != ('cfg', 'object_version') %}
+    {% set settled = ['cfg.object_version'] + (rule_of(model.name) or {}).get('settled', []) %}
+    {% for schema, table in model.sources if schema ~ '.' ~ table not in settled %}
         {% if not schema.startswith('raw_') or schema ~ '.' ~ table in changed() %}
             {{ return(false) }}
         {% endif %}
@@ -172,7 +176,7 @@
     {% elif rule.by in ('date', 'range') and name in rule.counts %}
         {% set day = rule.counts[name] %}
         {% if rule.by == 'date' %}
-            {% set condition = day ~ ' = any(array(select business_date from dirty_day))' %}
+            {% set condition = day ~ ' = any(array(select business_date from dirty_read_day))' %}
         {% elif day == 'period_start' %}
             {% set condition = 'period_start = any(array(select period_start from dirty_range))'
                 ~ ' and (period_kind, period_start) in (select period_kind, period_start from dirty_range)' %}
@@ -309,22 +313,50 @@
     {%- endif %}
     {%- if rule.by in ('date', 'range') %}
         create temporary table dirty_day on commit drop as
-        select business_date
-        from {{ dirty_table() }}
-        where
-            entity = 'date'
-            and dirty_key in ({% for name, day in counted_by(rule).items() %}'{{ name }}.{{ day }}'{{ ', ' if not loop.last }}{% endfor %})
-        {%- if rule.get('through') %}
-        union
-        select {{ rule.counts[rule.through] }}
-        from {{ builtins.ref(rule.through) }}
-        where
-            {{ rule.counts[rule.through] }} is not null
-            and conversation_key in (select dirty_key from {{ dirty_table() }} where entity = 'conversation')
-        {%- else %}
-        group by business_date
-        {%- endif %};
+        select {{ 'day.midnight::date as ' if rule.get('whole') }}business_date
+        from (
+            select business_date
+            from {{ dirty_table() }}
+            where
+                entity = 'date'
+                and dirty_key in ({% for name, day in counted_by(rule).items() %}'{{ name }}.{{ day }}'{{ ', ' if not loop.last }}{% endfor %})
+            {%- if rule.get('through') %}
+            union
+            select {{ rule.counts[rule.through] }}
+            from {{ builtins.ref(rule.through) }}
+            where
+                {{ rule.counts[rule.through] }} is not null
+                and conversation_key in (select dirty_key from {{ dirty_table() }} where entity = 'conversation')
+            {%- endif %}
+            {%- if rule.get('clock') and var('base_as_of') != var('as_of') %}
+            {#- Between both clocks shifts of earlier days have ended too. #}
+            union
+            select passed.midnight::date
+            from generate_series(
+                '{{ var("base_as_of") }}'::timestamp - interval '3 days',
+                '{{ var("as_of") }}'::timestamp + interval '1 day',
+                interval '1 day'
+            ) as passed (midnight)
+            {%- endif %}
+        ) as found
+        {%- if rule.get('whole') %}
+        cross join lateral generate_series(
+            date_trunc('{{ rule.whole }}', (found.business_date - {{ rule.get('margin', 0) }})::timestamp),
+            date_trunc('{{ rule.whole }}', (found.business_date + {{ rule.get('margin', 0) }})::timestamp)
+            + interval '1 {{ rule.whole }}' - interval '1 day',
+            interval '1 day'
+        ) as day (midnight)
+        {%- endif %}
+        group by 1;
         analyze dirty_day;
+    {%- endif %}
+    {%- if rule.by == 'date' %}
+        create temporary table dirty_read_day on commit drop as
+        select dirty_day.business_date + beside.days as business_date
+        from dirty_day
+        cross join generate_series(-{{ rule.get('margin', 0) }}, {{ rule.get('margin', 0) }}) as beside (days)
+        group by 1;
+        analyze dirty_read_day;
     {%- endif %}
     {%- if rule.by == 'range' %}
         create temporary table dirty_range on commit drop as

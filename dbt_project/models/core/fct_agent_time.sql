@@ -1,4 +1,10 @@
-{{ moves(dates=['business_date']) }}
+{#- A sign-in ends with the last call that began on the day after it at the latest, and a call is of the day it began. -#}
+{{ moves(
+    'date', counts={
+        'int_agent_session': 'business_date', 'fct_agent_state': 'business_date', 'fct_segment': 'conversation_date',
+        'fct_attendance': 'business_date', 'int_shift': 'shift_date'
+    }, dates=['business_date'], whole='month', margin=3, clock='days'
+) }}
 
 with sessions as (
 

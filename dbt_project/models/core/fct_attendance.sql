@@ -1,4 +1,7 @@
-{{ moves(dates=['business_date']) }}
+{{ moves(
+    'date', counts={'int_shift': 'shift_date', 'int_attendance': 'attendance_date'}, dates=['business_date'],
+    clock='days'
+) }}
 
 with shifts as (
 

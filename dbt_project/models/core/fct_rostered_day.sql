@@ -1,5 +1,8 @@
 {{ config(indexes=[{'columns': ['agent_key', 'business_date'], 'unique': true}]) }}
-{{ moves(dates=['business_date']) }}
+{{ moves(
+    'date', counts={'fct_attendance': 'business_date', 'int_roster': 'shift_date'}, dates=['business_date'],
+    whole='month', clock='days'
+) }}
 
 with attendances as (
 

@@ -1,3 +1,5 @@
+{{ moves(dates=['business_date']) }}
+
 with stays as (
 
     select * from {{ ref('int_asterisk__agent_session') }}

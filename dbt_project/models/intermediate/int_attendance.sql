@@ -1,3 +1,5 @@
+{{ moves(dates=['attendance_date']) }}
+
 with punches as (
 
     select * from {{ ref('stg_tabular__attendance_punch') }}

@@ -1,4 +1,5 @@
 {{ config(indexes=[{'columns': ['agent_key', 'shift_date'], 'unique': true}]) }}
+{{ moves(dates=['shift_date']) }}
 
 with versions as (
 

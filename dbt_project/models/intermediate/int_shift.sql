@@ -1,4 +1,4 @@
-{{ moves(marks={'shift': 'agent_key'}, days=['shift_date', 'shift_date']) }}
+{{ moves(marks={'shift': 'agent_key'}, days=['shift_date', 'shift_date'], dates=['shift_date']) }}
 
 with site as (
 

@@ -1,3 +1,5 @@
+{{ moves(settled=['ops.load']) }}
+
 with loads as (
 
     select

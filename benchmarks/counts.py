@@ -61,7 +61,7 @@ def truly_biased(world: World, defaults: Defaults) -> dict[str, set[str]]:
 
 
 def unlinked(world: World) -> set[str]:
-    """Returns the answers of the follow-up about calls that the telephone system did not deliver."""
+    """Returns the answers of the follow-up about calls that the telephone system did not deliver: of V7 and V9."""
     answers = world.tables["follow_up"].to_pylist()
     calls = set(world.tables["call"]["call_id"].to_pylist())
     return {
@@ -69,6 +69,15 @@ def unlinked(world: World) -> set[str]:
         for row in answers
         if row["channel"] == "voice" and row["contact_id"] not in calls
     }
+
+
+def of_other_months(world: World, scenario: Scenario) -> set[str]:
+    """Returns the reviews of contacts of another month than the one they were reviewed in: of V11."""
+    reviews = world.tables["qa_review"].select(["review_id", "contact_at", "reviewed_at"]).to_pandas()
+    contact, review = (
+        reviews[name].dt.tz_convert(scenario.time_zone).dt.strftime("%Y-%m") for name in ("contact_at", "reviewed_at")
+    )
+    return {ROW_KEYS["qa_review"].format(number) for number in reviews.loc[contact != review, "review_id"]}
 
 
 class Counted:

@@ -5,8 +5,8 @@
 No database. The production code is asked about every case of `benchmarks/detection.py` in two ways. `normal` asks the
 detector alone about standard normal days after a full window, as the specification simulated. `chain` asks the whole
 of it, which estimates the baseline from the days before and takes weekdays, the team's common cause and the likeness of
-days out: people, teams and worked days are those of the simulated company, and each worked day has a number of contacts
-and a sum of logarithms with the spreads of kefu/simulation/operation.yml: talk time of calls and reply time in chats.
+days out: people, teams and worked days are those of the simulated company, and each worked day has contacts that last
+as long as kefu/simulation/operation.yml says: talk time of calls and reply time in chats.
 15 % of the people get worse 40 days before the end, and the others stay as they are. The practical size is left out, as
 in the table. Keeps what it counted in the data folder for `benchmarks/detection.py`, and prints it.
 """
@@ -53,13 +53,20 @@ METRICS = {
 PHI = 0.3
 
 
-def noise(rng: np.random.Generator, shape: tuple[int, ...], people: str) -> Floats:
-    """Returns standard normal days, series x days."""
-    drawn = rng.standard_normal(shape)
+def likened(days: Floats, people: str) -> Floats:
+    """Returns independent days, series x days, with variance 1: each like the one before where people are alike."""
     if people.startswith("alike"):
-        for day in range(1, shape[1]):
-            drawn[:, day] = PHI * drawn[:, day - 1] + np.sqrt(1 - PHI**2) * drawn[:, day]
-    return drawn
+        for day in range(1, days.shape[1]):
+            days[:, day] = PHI * days[:, day - 1] + np.sqrt(1 - PHI**2) * days[:, day]
+    return days
+
+
+def mean_durations(rng: np.random.Generator, contacts: NDArray[np.int64], spread: float) -> Floats:
+    """Returns the mean of so many durations of mean 1, whose logarithms have a spread; NaN of none."""
+    durations = np.exp(spread * rng.standard_normal(contacts.sum()) - spread**2 / 2)
+    summed = np.bincount(np.repeat(np.arange(contacts.size), contacts.ravel()), durations, contacts.size)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(summed.reshape(contacts.shape) / contacts)
 
 
 def add(counted: Counted, cases: list[Stated], watch: Flags, sure: Flags) -> None:
@@ -75,7 +82,8 @@ def normal(setting: Setting, cases: list[Stated], rules: Decline, seed: int, cou
     people, worse = setting
     detector, _ = decline.of_days(rules)
     before = detector.window - 1
-    series = noise(np.random.default_rng(seed), (SERIES, before + max(case.days for case in cases)), people)
+    shape = (SERIES, before + max(case.days for case in cases))
+    series = likened(np.random.default_rng(seed).standard_normal(shape), people)
     series[:, before:][:, : BAD_DAYS[people]] -= worse
     phi_star = decline.phi_star_of(np.array(PHI), rules.phi_cap) if people == "alike" else 1.0
     watch = decline.watched(series, decline.smoothed(series, detector), detector, phi_star)
@@ -120,16 +128,18 @@ def chain(
         affected[rng.permutation(len(agents))[: int(AFFECTED * len(agents))]] = BAD_DAYS[people] > 0
         bad = affected[:, None] & (since >= 1) & (since <= BAD_DAYS[people])
         cases = np.where(works, rng.poisson(scenario.contacts_per_agent_day, works.shape), 0)
+        # How far the logarithm of a day's mean lies off: the day itself, and the contacts of it.
         one, own = (
-            np.sqrt(day_spread**2 + contact_spread**2 / np.maximum(contacts, 1))
+            np.sqrt(day_spread**2 + np.expm1(contact_spread**2) / np.maximum(contacts, 1))
             for contacts in (scenario.contacts_per_agent_day, cases)
         )
-        drawn = np.nan_to_num(packing.unpack(noise(rng, packing.column.shape, people), works.shape[1]))
+        off = day_spread * rng.standard_normal(works.shape) + np.log(mean_durations(rng, cases, contact_spread))
+        drawn = np.nan_to_num(packing.unpack(likened(np.nan_to_num(packing.pack(off / own)), people), works.shape[1]))
         level = 5 + 0.15 * rng.standard_normal((len(agents), 1)) + worse * one * bad
         observed = decline.Observed(
-            total=cases * (level + own * drawn), weight=cases.astype(float), cases=cases.astype(float),
+            total=cases * np.exp(level + own * drawn), weight=cases.astype(float), cases=cases.astype(float),
             least_cases=rules.least_cases.seconds, scale=1.0, team=team, team_names=teams, sign=-1, is_band=False,
-            is_share=False, has_weekdays=True, seed=f"{metric}|{scenario.seed}",
+            is_share=False, is_time=True, has_weekdays=True, seed=f"{metric}|{scenario.seed}",
         )  # fmt: skip
         side = decline.judge(observed, decline.Delta("absolute", 0.0), rules, detector, base).down
         known = np.isfinite(side.e)

@@ -218,7 +218,7 @@ def declines_found(told: dict[str, Any], z: float) -> str:
         DECLINES, "",
         "`normal` is the detector with a known baseline on standard normal days, as in the table of reliability.md 7.3;"
         f" `chain` is the whole production code from the estimated baseline on: {told['agents']} people,"
-        f" {told['months']} months, seeds {', '.join(map(str, told['seeds']))}, drawn daily counts of two metrics;"
+        f" {told['months']} months, seeds {', '.join(map(str, told['seeds']))}, drawn contacts of two times;"
         " those who stay as they are work beside 15 % who get worse. A detection passes when what is stated is not"
         " above the 95 % limits (Wilson), a false alarm when it is not below them, both rounded as it is stated. The"
         " median days are day 4 and day 7: by then half are found. After one bad day the most of the stated range"

@@ -30,7 +30,7 @@ from typing import Any
 
 import psycopg
 import yaml
-from counts import ROW_KEYS, Counted, truly_biased, unlinked
+from counts import ROW_KEYS, Counted, of_other_months, truly_biased, unlinked
 from detection import SCORING, digest
 from psycopg import sql
 from rich.console import Console
@@ -84,8 +84,6 @@ ALIKE = {
     "concentrated_rating": "duplicate_customer", "duplicate_customer": "concentrated_rating",
     "too_fast_answer": "raised_rating",
 }  # fmt: skip
-# Rules that rightly speak against an answer about a call that was not delivered.
-UNLINKED = ("V7", "V9")
 # Faults whose strength is points over the cohort's share, which tells how many cases the rule needs to see it.
 POINTS = {"tick_box"}
 POWER = 0.9
@@ -290,15 +288,17 @@ def judge_forms(scenario: Scenario, strength: str, defaults: Defaults) -> dict[s
 def _counts(
     scenario: Scenario, world: World, by_rule: Mapping[str, States], tested: Any, defaults: Defaults
 ) -> dict[str, Count]:
-    carriers, rows, biased = subjects(world), planted_rows(world), truly_biased(world, defaults)
-    not_linked = unlinked(world) if "follow_up" in world.tables else set[str]()
+    carriers, rows = subjects(world), planted_rows(world)
+    # What a rule is about without anybody having planted it.
+    natural = truly_biased(world, defaults) | {"V11": of_other_months(world, scenario)}
+    if "follow_up" in world.tables:
+        natural |= dict.fromkeys(("V7", "V9"), unlinked(world))
     counts = {}
     for fault, rule in RULES.items():
         points = {str(name): value for name, value in DECLARED.faults[fault].strengths.items()}
         strength = points.get(scenario.strength(fault), 0.0)
         few = too_few(tested(rule), strength, defaults) if fault in POINTS and rule in by_rule else set[str]()
-        alike = carriers[ALIKE[fault]] if fault in ALIKE else biased.get(rule, set())
-        alike = not_linked if rule in UNLINKED else alike
+        alike = carriers[ALIKE[fault]] if fault in ALIKE else natural.get(rule, set())
         planted = rows[fault] if fault in ROWS else carriers[fault]
         counts[fault] = compare(planted, by_rule.get(rule, {}), few, alike)
     return counts

@@ -307,6 +307,7 @@ class _Found:
             sign=-1 if metric.direction == "lower" else 1,
             is_band=metric.direction == "band",
             is_share=metric.unit == "share" and not metric.count,
+            is_time=metric.unit == "seconds",
             has_weekdays=grain.name == "day",
             seed=f"{metric.metric_id}|{self.scope.period_id}",
         )

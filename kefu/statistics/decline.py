@@ -225,7 +225,8 @@ class Level:
     """What each scored unit is compared with, in calendar columns; NaN without a baseline.
 
     `centre` is the median of the baseline's units and `spread` 1.4826 times their MAD; `sum_x`, `sum_n` and
-    `mean_inverse_n` are of the same units, `count` is how many they are.
+    `mean_inverse_n` are of the same units, `count` is how many they are. What is judged by its logarithm has its
+    `spread` there.
     """
 
     centre: Floats
@@ -314,6 +315,7 @@ class Observed:
         sign: 1 when more is better, -1 when less is, 1 for a band.
         is_band: a move to either side is a decline.
         is_share: numerators are counts out of the denominator.
+        is_time: values are means of durations, which are skewed: they are judged by their logarithm.
         has_weekdays: columns are days, and each seventh is the same weekday.
         seed: text that makes the bootstrap repeatable: metric and period.
     """
@@ -328,6 +330,7 @@ class Observed:
     sign: int
     is_band: bool
     is_share: bool
+    is_time: bool
     has_weekdays: bool
     seed: str
 
@@ -366,7 +369,8 @@ class Teams:
 class Judged:
     """Everything known of one metric, in calendar columns; NaN where it could not be said.
 
-    `widened` is the factor on the limit.
+    `widened` is the factor on the limit. `level.centre`, `sigma`, `mean` and `delta` are in the unit of the metric: of
+    what is judged by its logarithm `sigma` is what one standard deviation of that makes at the centre.
     """
 
     value: Floats
@@ -399,15 +403,20 @@ def judge(observed: Observed, delta: Delta, rules: Decline, detector: Detector, 
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(scored, observed.scale * observed.total / observed.weight, np.nan)
     total, weight = np.where(scored, observed.total, 0.0), np.where(scored, observed.weight, 0.0)
-    level = level_of(value, total, weight, base)
+    # Less than a second is as good as one.
+    judged = np.log(np.maximum(value, 1.0)) if observed.is_time else value
+    level = level_of(judged, total, weight, base)
     if observed.is_share:
         level = _between_steps(level, observed.scale)
-    sigma = _sigma(value, weight, level, observed, rules)
+    sigma = _sigma(judged, weight, level, observed, rules)
     with np.errstate(invalid="ignore", divide="ignore"):
-        z = observed.sign * (value - level.centre) / sigma
+        z = observed.sign * (judged - level.centre) / sigma
     members = _members(observed.team)
     if observed.has_weekdays:
-        z = z - observed.sign * _weekday_effect(value, level.centre, sigma, observed.team, members, rules)
+        z = z - observed.sign * _weekday_effect(judged, level.centre, sigma, observed.team, members, rules)
+    if observed.is_time:
+        level = replace(level, centre=np.exp(level.centre))
+        sigma = sigma * level.centre
     common, k_eff, in_team = _common(z, observed, members, rules)
     team_down, team_up = _team_sides(common * np.sqrt(k_eff), rules, detector, base)
     team_z = _shared(z, observed.team, members, k_eff, team_down.is_watch | team_up.is_watch, rules)

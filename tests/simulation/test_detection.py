@@ -16,6 +16,7 @@ TEXT = (ROOT / "docs" / "detection.md").read_text("utf-8")
 KNOWN_RULES: dict[str, str] = {}
 KNOWN_DECLINES = {
     "chain lasting": "the baseline is an estimate: the limit is wider by its error, which keeps false alarms as stated",
+    "chain nobody's change, days alike by 0.3": "how alike days are is an estimate too: 1.5 % of 21,420 series",
 }
 
 

@@ -36,7 +36,8 @@ PATHS = {
 NOT_REACHED = {
     "V7": "without a conversation: what is not linked has no service either, so V9 decides; answers about calls that"
     " the telephone system did not deliver are such, and count neither as planted nor as wrong",
-    "V11": "a contact outside the period: one month is simulated, and no contact before it",
+    "V11": "a contact outside the period: what is reviewed in the first days of a month was often said in the last, and"
+    " such reviews count neither as planted nor as wrong",
 }
 
 

@@ -28,6 +28,17 @@ site as (
 
 ),
 
+employments as (
+
+    select
+        agent_key,
+        min(hire_date) as hire_date,
+        max(exit_date) as exit_date
+    from {{ ref('dim_agent') }}
+    group by agent_key
+
+),
+
 disputed as (
 
     select row_key
@@ -85,8 +96,7 @@ required as (
 
 ),
 
--- What a contradiction or a dispute took away tells nothing about the day.
-told as (
+known as (
 
     select
         required.*,
@@ -96,12 +106,26 @@ told as (
         attended.attended_ranges,
         attended.is_contradicted,
         disputed.row_key is not null as is_disputed,
-        not attended.is_contradicted and disputed.row_key is null as is_told
+        -- Rosters are published before somebody is known to leave.
+        required.shift_date between coalesce(employments.hire_date, '-infinity')
+        and coalesce(employments.exit_date, 'infinity') as is_employed
     from required
     inner join attended
         on required.agent_key = attended.agent_key and required.shift_date = attended.shift_date
     left join disputed
         on required.attendance_key = disputed.row_key
+    left join employments
+        on required.agent_key = employments.agent_key
+
+),
+
+-- What a contradiction or a dispute took away tells nothing about the day, nor does a roster of somebody who is not there.
+told as (
+
+    select
+        *,
+        is_employed and not is_contradicted and not is_disputed as is_told
+    from known
 
 )
 
@@ -111,6 +135,7 @@ select
     coalesce(teams.team_key, 'unassigned') as team_key,
     told.basis as roster_basis,
     told.is_on_leave,
+    told.is_employed,
     told.is_contradicted,
     told.is_disputed,
     -- A shift that is not over at the instant of the clocks has not been missed yet.

@@ -187,7 +187,6 @@ linked as (
         and dated.credited_agent_key is null
         and (dated.conversation_id is not null or dated.agent_key is null) as is_unserved,
         instruments.kind <> 'nps'
-        and dated.conversation_id is not null
         and (not dated.is_known or coalesce(dated.answered_at > dated.ended_at + windows.rating_window, false))
             as is_outside,
         staff.staff_key is not null or dated.is_test_customer as is_staff_or_test,

@@ -64,9 +64,7 @@ days as (
     from attendances
     left join employments
         on attendances.agent_key = employments.agent_key
-    where
-        attendances.business_date
-        between coalesce(employments.hire_date, '-infinity') and coalesce(employments.exit_date, 'infinity')
+    where attendances.is_employed
 
 ),
 

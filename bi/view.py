@@ -264,7 +264,7 @@ class View:
 
     def _measure(self, card: Card, row: Row, scale: Scale | None) -> Measure:
         value, low, high = (self._get(card, role, row) for role in ("value", "low", "high"))
-        n, min_n, target = (self._get(card, role, row) for role in ("n", "min_n", "target"))
+        n, min_n, targets = self._get(card, "n", row), self._get(card, "min_n", row), self._limits(card, row)
         unit, decimals = self._unit(card, row), int(self._get(card, "decimals", row) or 0)
         badge = self._get(card, "badge", row)
         missing = None if value is not None else self.labels.code("null_reason", self._reason(card, row))
@@ -282,20 +282,20 @@ class View:
             n=None if n is None or (unit == "count" and n == value) else self.format.number(n),
             is_below_min=is_below,
             min_n=None if min_n is None else self.format.number(min_n),
-            verdict=self._verdict(value, low, high, target, self._get(card, "direction", row)),
-            bar=Bar.of(scale, value, low, high, self._limits(card, row)) if scale and value is not None else None,
+            verdict=self._verdict(value, low, high, targets, self._get(card, "direction", row)),
+            bar=Bar.of(scale, value, low, high, targets) if scale and value is not None else None,
             badge=self.labels.code("reliability", badge) if badge else None,
             sort=None if value is None else float(value),
         )
 
-    def _verdict(self, value: Any, low: Any, high: Any, target: Any, direction: str | None) -> Label | None:
-        """Compares with the target: an interval that holds the target decides nothing. Bands have no single target."""
-        if value is None or target is None or direction not in ("higher", "lower"):
+    def _verdict(self, value: Any, low: Any, high: Any, targets: list[Any], direction: str | None) -> Label | None:
+        """Compares with the target or the limits of a band: an interval that holds one of them decides nothing."""
+        if value is None or not targets or direction is None or (direction == "band") != (len(targets) == 2):
             return None
-        if low is not None and high is not None and low < target < high:
+        if low is not None and high is not None and any(low < target < high for target in targets):
             return self.labels.code("verdict", "unclear")
-        met = value >= target if direction == "higher" else value <= target
-        return self.labels.code("verdict", "met" if met else "missed")
+        is_met = (direction == "lower" or value >= targets[0]) and (direction == "higher" or value <= targets[-1])
+        return self.labels.code("verdict", "met" if is_met else "missed")
 
     def _head(self, card: Card, rows: list[Row], side: str, channel: str | None, *, about_metric: bool) -> Head:
         row = rows[0]

@@ -17,6 +17,7 @@ import pytest
 
 from bi.site import SiteError, index_links, render_site
 from bi.spec import DASHBOARDS, LANGUAGES, SpecError, load_labels, load_site
+from bi.view import View
 from tests.bi import dataset
 from tests.bi.conftest import fetch_with
 
@@ -200,10 +201,31 @@ def test_targets_are_judged_with_the_interval_in_mind(pages: dict[str, Page]) ->
     # 4.4 % lies below 5 %, but its interval 3.1-5.8 % holds 5 %; 8.5 % with 5.8-11.2 % does not.
     assert re.findall(r"</i>([^<]+)</span></span>", abandoned) == ["Too close to call", "Off target"]
     assert "Target ≥ 80%" in level and "Target ≤ 5%" in abandoned
-    assert "judged" not in handled, "a band has no single target to be on"
+    # 4:47 with 4:35 to 4:59 lies between both limits, 8:33 of the chats far beyond.
+    assert re.findall(r"</i>([^<]+)</span></span>", handled) == ["On target", "Off target"]
     assert "Target 4 min – 6 min" in handled
     [row] = [row for row in pages["operations.en"].rows if "4 min – 6 min" in row]
     assert row[:3] == ["VIP", "Average handle time", "Voice"]
+
+
+@pytest.mark.parametrize(
+    ("direction", "targets", "value", "half", "said"),
+    [
+        ("band", [240, 360], 300, 10, "met"), ("band", [240, 360], 240, None, "met"),
+        ("band", [240, 360], 300, 70, "unclear"), ("band", [240, 360], 235, 10, "unclear"),
+        ("band", [240, 360], 355, 10, "unclear"), ("band", [240, 360], 200, 10, "missed"),
+        ("band", [240, 360], 361, None, "missed"), ("band", [300], 300, 10, None), ("higher", [240, 360], 300, 1, None),
+        ("higher", [0.8], 0.8, None, "met"), ("lower", [0.8], 0.8, None, "met"), ("lower", [0.8], 0.9, 0.05, "missed"),
+        (None, [0.8], 0.9, None, None), ("higher", [], 0.9, None, None), ("higher", [0.8], None, None, None),
+    ],
+)  # fmt: skip
+def test_a_verdict_needs_its_targets(
+    direction: str | None, targets: list[float], value: float | None, half: float | None, said: str | None
+) -> None:
+    view = View("en", load_labels(), ())
+    low, high = (None, None) if value is None or half is None else (value - half, value + half)
+    found = view._verdict(value, low, high, targets, direction)
+    assert found == (None if said is None else view.labels.code("verdict", said))
 
 
 def test_ids_break_between_their_words(pages: dict[str, Page]) -> None:

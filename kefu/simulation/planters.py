@@ -50,6 +50,11 @@ class Bed(NamedTuple):
         """Whose rows they are."""
         return self.assignment.subject
 
+    @property
+    def last_month(self) -> int:
+        """The instant at which the last month begins, which the rules judge."""
+        return self.scenario.second(self.scenario.month_starts[-2]) * _SECOND
+
     def midnight(self, days_before_end: int) -> int:
         """Returns the instant at which one of the last local dates begins; 0 is the end of the period."""
         return self.scenario.second(self.scenario.end - timedelta(days_before_end)) * _SECOND
@@ -91,13 +96,12 @@ class Bed(NamedTuple):
     def of_last_month(self, table: str, instant: str, rows: Numbers) -> Numbers:
         """Returns the rows with an instant inside the last month."""
         instants = self.draft.column(table, instant)[rows]
-        first = self.scenario.second(self.scenario.month_starts[-2]) * _SECOND
-        return rows[(instants >= first) & (instants < self.midnight(0))]
+        return rows[(instants >= self.last_month) & (instants < self.midnight(0))]
 
     def answers(self) -> Numbers:
         """Returns the subject's answers to the follow-up about contacts that ended in the last month."""
         rows = self.draft.where("follow_up", "agent_key", self.subject)
-        first, end = self.scenario.second(self.scenario.month_starts[-2]) * _SECOND, self.midnight(0)
+        first, end = self.last_month, self.midnight(0)
         return np.array([row for row in rows.tolist() if first <= self.contact_end(row) < end], np.int64)
 
     def contact_end(self, answer: int) -> int:
@@ -123,8 +127,7 @@ class Bed(NamedTuple):
 
 def _rating_burst(bed: Bed) -> Planting | None:
     draft, invited = bed.draft, bed.draft.column("survey", "invited_at")
-    month = bed.scenario.second(bed.scenario.month_starts[-2]) * _SECOND
-    window, end = bed.midnight(_LIMITS.burst_days), bed.midnight(0)
+    month, window, end = bed.last_month, bed.midnight(_LIMITS.burst_days), bed.midnight(0)
     given, unanswered = bed.free(bed.surveys(answered=True)), bed.free(bed.surveys(answered=False))
     early = given[(invited[given] >= month) & (invited[given] < window)]
     late = given[(invited[given] >= window) & (invited[given] < end)]
@@ -177,7 +180,7 @@ def _last_word(bed: Bed, survey: Row) -> int | None:
 def _selective_invitation(bed: Bed) -> Planting | None:
     """Takes invitations away until the odds of being invited differ by the wanted ratio."""
     draft, invited = bed.draft, bed.draft.column("survey", "invited_at")
-    month = bed.scenario.second(bed.scenario.month_starts[-2]) * _SECOND
+    month = bed.last_month
     offered: dict[bool, list[int]] = {True: [], False: []}
     for row in bed.free(bed.surveys()).tolist():
         survey = draft.row("survey", row)
@@ -224,6 +227,8 @@ def _duplicate_customer(bed: Bed) -> Planting | None:
 def _concentrated_rating(bed: Bed) -> Planting | None:
     """Gives contacts to a few customers, from whom the wanted share of the ratings then comes."""
     draft, given = bed.draft, bed.surveys(answered=True)
+    # Of half a year a month would have the wanted share by chance only.
+    given = given[draft.column("survey", "invited_at")[given] >= bed.last_month]
     rows = bed.chosen(_movable(bed, bed.free(given)), given)
     customers = _LIMITS.concentrated_customers
     for number in range(min(customers, len(rows))):

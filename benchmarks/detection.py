@@ -188,7 +188,9 @@ def rules_found(told: list[dict[str, Any]], frozen: str) -> str:
         "The rules judge one month: of half a year the last one. Counts taken from the world of seed 1 agree with"
         " those that its warehouse made: ratings, best ratings and customers of 99 % of the people are the same,"
         " conversations are within 0.4 % in sum, hits of G3 to G7 and I6 within 1 %, invitations (I2) within 0.5 %, and"
-        " V2 to V5 name the same people. The real line has the scoring seeds too, with fewer people and one month.", "",
+        " V2 to V5 name the same people. The real line has the scoring seeds too, with 60 people and one month: the"
+        " counts of the same world find as many begged scores (16 of 20) and one selective invitation more, so what is"
+        " missed there lacks cases.", "",
         "V1 and V6 to V11 are scored by rows: an answer to the follow-up with its four items, a rating, a review. All"
         " other rules are scored by people. Who ticks the middle of the scale on every item breaks V10 without any"
         " intent and counts as wrong.", "",

@@ -1,4 +1,4 @@
-{#- A sign-in ends with the last call that began on the day after it at the latest, and a call is of the day it began. -#}
+{#- A sign-in ends with the last call that began on the day after it at the latest; a call is of the day it began. -#}
 {{ moves(
     'date', counts={
         'int_agent_session': 'business_date', 'fct_agent_state': 'business_date', 'fct_segment': 'conversation_date',

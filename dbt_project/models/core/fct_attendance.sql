@@ -119,7 +119,7 @@ known as (
 
 ),
 
--- What a contradiction or a dispute took away tells nothing about the day, nor does a roster of somebody who is not there.
+-- What a contradiction or a dispute took away tells nothing about the day, nor does a roster of somebody who is gone.
 told as (
 
     select

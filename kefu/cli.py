@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kefu.catalogue.models import Grain
 from kefu.cli_explain import compare, explain, reports
@@ -122,7 +122,8 @@ def _run(platform: Platform, close: bool) -> None:
         period = platform.period()
         if close and period.mode == "demo":
             sealed = closed_demo(platform, period.period_id, say)
-    summary = Table(title="Kefu", show_header=False)
+    # A path that is cut off helps nobody: it goes on in the next line.
+    summary = Table(Column(), Column(overflow="fold"), title="Kefu", show_header=False)
     summary.add_row("publication", f"{published.publication_id} (content {published.content_hash[:16]})")
     summary.add_row("team overview", str(_page(pages, "team_overview")))
     summary.add_row("data-quality report", str(_page(pages, "data_quality")))

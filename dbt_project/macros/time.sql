@@ -45,6 +45,16 @@
     ) as {{ alias }} on true
 {%- endmacro %}
 
+{# The days of hire and exit of everybody whom HR knows, NULL where it does not know them: one row for each person. #}
+{% macro employments() -%}
+    select
+        agent_key,
+        min(hire_date) as hire_date,
+        max(exit_date) as exit_date
+    from {{ ref('dim_agent') }}
+    group by agent_key
+{%- endmacro %}
+
 {# Lateral join: on-duty seconds from one instant to another for an agent, and the date of the shift that covers the
    second one, unless its days are split. A day of approved leave is no duty, half a day is. Work outside the roster
    counts in calendar seconds and says so; never negative. #}

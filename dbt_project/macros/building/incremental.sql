@@ -176,7 +176,8 @@
     {% elif rule.by in ('date', 'range') and name in rule.counts %}
         {% set day = rule.counts[name] %}
         {% if rule.by == 'date' %}
-            {% set condition = day ~ ' = any(array(select business_date from dirty_read_day))' %}
+            {% set dirty = 'dirty_margin' if rule.get('margin') else 'dirty_day' %}
+            {% set condition = day ~ ' = any(array(select business_date from ' ~ dirty ~ '))' %}
         {% elif day == 'period_start' %}
             {% set condition = 'period_start = any(array(select period_start from dirty_range))'
                 ~ ' and (period_kind, period_start) in (select period_kind, period_start from dirty_range)' %}
@@ -350,13 +351,13 @@
         group by 1;
         analyze dirty_day;
     {%- endif %}
-    {%- if rule.by == 'date' %}
-        create temporary table dirty_read_day on commit drop as
+    {%- if rule.get('margin') %}
+        create temporary table dirty_margin on commit drop as
         select dirty_day.business_date + beside.days as business_date
         from dirty_day
-        cross join generate_series(-{{ rule.get('margin', 0) }}, {{ rule.get('margin', 0) }}) as beside (days)
+        cross join generate_series(-{{ rule.margin }}, {{ rule.margin }}) as beside (days)
         group by 1;
-        analyze dirty_read_day;
+        analyze dirty_margin;
     {%- endif %}
     {%- if rule.by == 'range' %}
         create temporary table dirty_range on commit drop as

@@ -42,12 +42,7 @@ planned as (
 
 employments as (
 
-    select
-        agent_key,
-        min(hire_date) as hire_date,
-        max(exit_date) as exit_date
-    from {{ ref('dim_agent') }}
-    group by agent_key
+    {{ employments() }}
 
 ),
 

@@ -167,19 +167,30 @@
     greatest({{ day }} + {{ windows }}.window_days, {{ windows }}.not_before)
 {%- endmacro %}
 
-{# The ranges in which a day lies, each by its kind and first day; a day outside the period has none of that kind.
-   `counted_on` is the day by which it belongs to the period. Needs a relation named period. #}
-{% macro ranges_of(day, with_day=true, counted_on=none) -%}
-    values
-    {% if with_day -%}
-    ('day', {{ day }}),
-    {% endif -%}
-    ('week', {{ day }} - extract(isodow from {{ day }})::integer + 1),
-    ('month', {{ day }} - extract(day from {{ day }})::integer + 1),
-    (
-        'period',
+{# The first day of the range of a kind in which a day lies; NULL for the period when the day lies outside. `counted_on` is
+   the day by which it belongs to the period. Needs a relation named period. #}
+{% macro range_start(kind, day, counted_on=none) -%}
+    {%- if kind == 'day' -%}
+        {{ day }}
+    {%- elif kind == 'week' -%}
+        {{ day }} - extract(isodow from {{ day }})::integer + 1
+    {%- elif kind == 'month' -%}
+        {{ day }} - extract(day from {{ day }})::integer + 1
+    {%- else -%}
         case
             when {{ counted_on or day }} between period.period_start and period.period_end then period.period_start
         end
-    )
+    {%- endif -%}
 {%- endmacro %}
+
+{# The ranges in which a day lies, each by its kind and first day. #}
+{% macro ranges_of(day, with_day=true, counted_on=none) -%}
+    values
+    {%- for kind in range_kinds(with_day) %}
+    ('{{ kind }}', {{ range_start(kind, day, counted_on) }}){{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{% macro range_kinds(with_day=true) %}
+    {{ return((['day'] if with_day else []) + ['week', 'month', 'period']) }}
+{% endmacro %}

@@ -23,13 +23,14 @@ class Base:
     Attributes:
         data_cut: last load sequence that it counted.
         as_of: instant of its clocks, UTC, as text.
-        changed: (system, entity) of all version logs with rows it did not see; None when the clock moved too, which
-            can change anything.
+        changed: (system, entity) of all version logs with rows it did not see; None when nobody knows.
+        is_clock_later: whether this build has a later clock, by which also what no log tells of may change.
     """
 
     data_cut: int
     as_of: str
     changed: frozenset[tuple[str, str]] | None
+    is_clock_later: bool
 
     def variables(self) -> dict[str, Any]:
         """Returns the dbt variables that make a build go on from here."""
@@ -146,7 +147,7 @@ def _base(connection: Connection, scope: Scope, data_cut: int, as_of: Any) -> Ba
             [data_cut, scope.data_cut],
         ).fetchall()
     )
-    return Base(data_cut, as_of.isoformat().replace("+00:00", "Z"), changed if as_of == scope.as_of else None)
+    return Base(data_cut, as_of.isoformat().replace("+00:00", "Z"), changed, scope.as_of > as_of)
 
 
 def _configuration_hash(connection: Connection) -> str:

@@ -100,8 +100,29 @@ def run_models(
     results = run(others & wanted)
     if any(result["status"] in ("error", "fail") for result in results):
         return results
-    changed = {f"model.{manifest.metadata.project_name}.{name}" for name in changed_models(platform)}
-    return results + run(_reached(manifest, logs | changed) & wanted)
+    start = logs | {f"model.{manifest.metadata.project_name}.{name}" for name in changed_models(platform)}
+    if base.is_clock_later:
+        start |= reads_clock(manifest)
+    return results + run(_reached(manifest, start) & wanted)
+
+
+def reads_clock(manifest: Manifest) -> set[str]:
+    """Returns the models whose rows depend on the instant of the clocks: they or macros that they call say `as_of`."""
+    return {
+        key
+        for key, node in manifest.nodes.items()
+        if key.startswith("model.")
+        and (
+            node.config.meta.get("moves", {}).get("clock")
+            or "as_of" in node.raw_code
+            or any(
+                "as_of" in manifest.macros[macro].macro_sql
+                for macro in _walk(
+                    set(node.depends_on.macros), lambda macro: manifest.macros[macro].depends_on.macros
+                )
+            )
+        )
+    }
 
 
 def _wanted(manifest: Manifest, selected: Sequence[str]) -> set[str]:

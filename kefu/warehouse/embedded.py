@@ -100,7 +100,7 @@ def _create(settings: Settings, folder: Path) -> None:
     try:
         _run(
             "initdb", "-D", str(folder), "-U", "postgres", "--pwfile", password.name, "--auth=scram-sha-256",
-            "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
+            "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--data-checksums",
         )  # fmt: skip
     finally:
         os.unlink(password.name)

@@ -226,7 +226,7 @@ def test_a_later_clock_moves_the_line_and_all_of_it_is_what_a_full_build_makes(
     # Past every window: 7 days of repeated contacts, 90 of another payment.
     later = replace(scope, as_of=scope.as_of + timedelta(days=90))
     base, marked = move(platform, "later clock", later)
-    assert base == live_line.Base(scope.data_cut, scope.as_of.isoformat().replace("+00:00", "Z"), None)
+    assert base == live_line.Base(scope.data_cut, scope.as_of.isoformat().replace("+00:00", "Z"), frozenset(), True)
     assert marked["clock"] > 0
     found = hashes(platform)
     assert all(
@@ -286,7 +286,7 @@ def test_nothing_new_builds_nothing_and_whatever_is_no_step_forward_builds_every
     found, made = hashes(platform), tables(platform)
     assert len(made) >= 180
     base, marked = move(platform, "nothing new", scope)
-    assert base == live_line.Base(scope.data_cut, scope.as_of.isoformat().replace("+00:00", "Z"), frozenset())
+    assert base == live_line.Base(scope.data_cut, scope.as_of.isoformat().replace("+00:00", "Z"), frozenset(), False)
     assert marked == {} and tables(platform) == made
     assert differing(hashes(platform), found) == {}
     moves = f"moved forward from load {scope.data_cut} to {scope.data_cut}"

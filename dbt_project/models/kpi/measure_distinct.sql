@@ -56,44 +56,93 @@ period as (
 
 ),
 
--- One row per item and day is all that longer ranges need.
+-- An item counts in a range on its first day there. The item comes first: sorting by it compares least.
+seen as (
+
+    select
+        *,
+        lag(business_date) over (
+            partition by item, unit_kind, unit_key, measure_id, channel
+            order by business_date
+        ) as seen_on,
+        lag(business_date) over (
+            partition by item, unit_kind, unit_key, measure_id
+            order by business_date, channel
+        ) as seen_anywhere_on
+    from credited
+
+),
+
 daily as (
 
     select
-        unit_kind,
-        unit_key,
-        channel,
-        business_date,
-        measure_id,
-        item
-    from credited
-    group by unit_kind, unit_key, channel, business_date, measure_id, item
+        seen.unit_kind,
+        seen.unit_key,
+        seen.channel,
+        seen.business_date,
+        seen.measure_id,
+        {%- for kind in range_kinds() %}
+        count(*) filter (
+            where seen.seen_on is null or seen.seen_on < {{ range_start(kind, 'seen.business_date') }}
+        ) as first_of_{{ kind }},
+        count(*) filter (
+            where
+            seen.seen_anywhere_on is null or seen.seen_anywhere_on < {{ range_start(kind, 'seen.business_date') }}
+        ) as first_anywhere_of_{{ kind }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from seen
+    cross join period
+    group by seen.unit_kind, seen.unit_key, seen.channel, seen.business_date, seen.measure_id
 
 ),
 
 ranged as (
 
     select
-        daily.*,
-        range.period_kind,
-        range.period_start
+        daily.unit_kind,
+        daily.unit_key,
+        daily.channel,
+        daily.measure_id,
+        ranges.period_kind,
+        ranges.period_start,
+        sum(ranges.first_count) as first_count,
+        sum(ranges.first_anywhere_count) as first_anywhere_count
     from daily
     cross join period
-    cross join lateral ({{ ranges_of('daily.business_date') }}) as range (period_kind, period_start)
-    where range.period_start is not null {{ and_is_dirty_range('range.period_kind', 'range.period_start') }}
+    cross join lateral (
+        values
+        {%- for kind in range_kinds() %}
+        (
+            '{{ kind }}', {{ range_start(kind, 'daily.business_date') }}, daily.first_of_{{ kind }},
+            daily.first_anywhere_of_{{ kind }}
+        ){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as ranges (period_kind, period_start, first_count, first_anywhere_count)
+    where ranges.period_start is not null {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start') }}
+    group by
+        daily.unit_kind, daily.unit_key, daily.channel, daily.measure_id, ranges.period_kind, ranges.period_start
 
 )
 
 select
     unit_kind,
     unit_key,
-    coalesce(channel, 'all') as channel,
+    channel,
     period_kind,
     period_start,
     measure_id,
-    count(distinct item)::numeric as measure_value
+    first_count::numeric as measure_value
 from ranged
-group by grouping sets (
-    (unit_kind, unit_key, channel, period_kind, period_start, measure_id),
-    (unit_kind, unit_key, period_kind, period_start, measure_id)
-)
+
+union all
+
+select
+    unit_kind,
+    unit_key,
+    'all' as channel,
+    period_kind,
+    period_start,
+    measure_id,
+    sum(first_anywhere_count)::numeric as measure_value
+from ranged
+group by unit_kind, unit_key, period_kind, period_start, measure_id

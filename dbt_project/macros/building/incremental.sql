@@ -25,6 +25,8 @@
    may_lack_key  by conversation: rows of no conversation are built every time
    period_date   by conversation: rows of the period tell on each other, so a change builds all of them; their date
    period_marks  by range: kinds of marks that change the rows of the period
+   part      by range: a column whose values are dirty one by one where what it counts makes marks of that name; what
+             else changes makes all of them dirty, and so does the period; `parts` names the model that lists them
 
    Everything a model reads is limited in its own reference to the rows that what is dirty needs. What cannot be limited
    so is read as a whole, and when it changes, the model is built in full: nothing can be missed by forgetting a rule.
@@ -179,8 +181,12 @@
             {% set dirty = 'dirty_margin' if rule.get('margin') else 'dirty_day' %}
             {% set condition = day ~ ' = any(array(select business_date from ' ~ dirty ~ '))' %}
         {% elif day == 'period_start' %}
-            {% set condition = 'period_start = any(array(select period_start from dirty_range))'
-                ~ ' and (period_kind, period_start) in (select period_kind, period_start from dirty_range)' %}
+            {% set condition = is_dirty_range('period_kind, period_start') %}
+        {% elif rule.part in read.get('marks', {}) %}
+            {% do return(
+                'select read.* from ' ~ relation ~ ' as read inner join dirty_part_day as dirty on (read.' ~ day ~ ', read.'
+                ~ rule.part ~ ') = (dirty.business_date, dirty.' ~ rule.part ~ ')'
+            ) %}
         {% else %}
             {% set condition = day ~ ' = any(array(select business_date from dirty_range_day))' %}
         {% endif %}
@@ -208,8 +214,16 @@
     {% elif rule.by == 'date' %}
         {{ return(['business_date = any(array(select business_date from dirty_day))']) }}
     {% else %}
-        {{ return(['(period_kind, period_start) in (select period_kind, period_start from dirty_range)']) }}
+        {{ return([is_dirty_range('period_kind, period_start' ~ (', ' ~ rule.part if rule.part))]) }}
     {% endif %}
+{% endmacro %}
+
+{# The first days alone are few: with them the index is used. #}
+{% macro is_dirty_range(columns) %}
+    {{ return(
+        'period_start = any(array(select period_start from dirty_range group by period_start)) and (' ~ columns
+        ~ ') in (select ' ~ columns ~ ' from dirty_range)'
+    ) }}
 {% endmacro %}
 
 {# The columns that name a dirty conversation as the key of a model does. #}
@@ -221,9 +235,10 @@
 {% endmacro %}
 
 {# In a model by range: leaves out ranges that are not dirty before anything is summed up for them. #}
-{% macro and_is_dirty_range(period_kind, period_start) -%}
+{% macro and_is_dirty_range(period_kind, period_start, part=none) -%}
     {%- if patching() -%}
-        and ({{ period_kind }}, {{ period_start }}) in (select period_kind, period_start from dirty_range)
+        and ({{ period_kind }}, {{ period_start }}{{ ', ' ~ part if part }})
+        in (select period_kind, period_start{{ ', ' ~ patching().part if part }} from dirty_range)
     {%- endif -%}
 {%- endmacro %}
 
@@ -360,18 +375,59 @@
         analyze dirty_margin;
     {%- endif %}
     {%- if rule.by == 'range' %}
+        {{ dirty_ranges(rule) }}
+    {%- endif %}
+{% endmacro %}
+
+{# The ranges in which dirty days lie, and their days; with a part, for each of its values that are dirty there. #}
+{% macro dirty_ranges(rule) -%}
+    {%- set told = [] -%}
+    {%- for name, day in counted_by(rule).items() if rule.part and rule.part in (rule_of(name) or {}).get('marks', {}) -%}
+        {%- do told.append(name) -%}
+    {%- endfor -%}
+    {%- set part = ', ' ~ rule.part if rule.part -%}
         create temporary table dirty_range on commit drop as
+        with days as (
+            select
+                dirty_day.business_date
+                {%- if part %},
+                marks.dirty_key as {{ rule.part }}
+            from dirty_day
+            inner join {{ dirty_table() }} as marks
+                on dirty_day.business_date = marks.business_date and marks.entity = '{{ rule.part }}'
+            union
+            select
+                dirty_day.business_date,
+                known.{{ rule.part }}
+                {%- endif %}
+            from dirty_day
+            {%- if part %}
+            inner join {{ dirty_table() }} as marks
+                on
+                    dirty_day.business_date = marks.business_date
+                    and marks.entity = 'date'
+                    and marks.dirty_key in (
+                        {%- for name, day in counted_by(rule).items() if name not in told -%}
+                            '{{ name }}.{{ day }}'{{ ', ' if not loop.last }}
+                        {%- endfor -%}
+                    )
+            cross join (select {{ rule.part }} from {{ builtins.ref(rule.parts) }} group by {{ rule.part }}) as known
+            {%- endif %}
+        )
         select
             kinds.period_kind,
             case kinds.period_kind
-                when 'day' then dirty_day.business_date
-                else date_trunc(kinds.period_kind, dirty_day.business_date)::date
-            end as period_start
-        from dirty_day
+                when 'day' then days.business_date
+                else date_trunc(kinds.period_kind, days.business_date)::date
+            end as period_start{{ part }}
+        from days
         cross join (values ('day'), ('week'), ('month')) as kinds (period_kind)
         union
-        select 'period', '{{ var("period_start") }}'::date
+        select 'period', '{{ var("period_start") }}'::date{{ part }}
         from {{ dirty_table() }}
+        {%- if part %}
+        cross join (select {{ rule.part }} from {{ builtins.ref(rule.parts) }} group by {{ rule.part }}) as known
+        {%- endif %}
         where
             entity = any('{{ '{' ~ rule.get('period_marks', []) | join(', ') ~ '}' }}')
             or (
@@ -379,12 +435,12 @@
                 and business_date between ({{ first_counted_day() }}) and '{{ var("period_end") }}'
                 and business_date in (select dirty_day.business_date from dirty_day)
             );
-        create temporary table dirty_range_day on commit drop as
-        select days.midnight::date as business_date
+        create temporary table dirty_part_day on commit drop as
+        select days.midnight::date as business_date{{ part }}
         from dirty_range
         cross join lateral generate_series(
             case dirty_range.period_kind
-                when 'period' then ({{ first_counted_day() }}) else dirty_range.period_start
+                when 'period' then ({{ first_counted_day(rule.part) }}) else dirty_range.period_start
             end::timestamp,
             case dirty_range.period_kind
                 when 'day' then dirty_range.period_start
@@ -394,10 +450,15 @@
             end::timestamp,
             interval '1 day'
         ) as days (midnight)
-        group by days.midnight;
-        analyze dirty_range, dirty_range_day;
-    {%- endif %}
-{% endmacro %}
+        group by days.midnight{{ part }};
+        create temporary table dirty_range_day on commit drop as
+        select business_date
+        from dirty_part_day
+        group by business_date;
+        {{ found_by('dirty_range', ['period_start, period_kind' ~ part]) }}
+        {{ found_by('dirty_part_day', ['business_date' ~ part]) }}
+        analyze dirty_range_day;
+{%- endmacro %}
 
 {# Indexes and statistics of what is dirty: joins then know that each key is in it once. #}
 {% macro found_by(relation, columns) -%}
@@ -407,11 +468,12 @@
         analyze {{ relation }};
 {%- endmacro %}
 
-{# No earlier day than this counts in the period. #}
-{% macro first_counted_day() -%}
+{# No earlier day than this counts in the period: for all metrics, or for the metric of a dirty range. #}
+{% macro first_counted_day(part=none) -%}
     select '{{ var("period_start") }}'::date - coalesce(max(window_days), 0)
     from wh_intermediate.int_metric_window
-{%- endmacro %}
+    {{- ' where ' ~ part ~ ' = dirty_range.' ~ part if part }}
+{% endmacro %}
 
 {# Deletes the dirty rows of a table and inserts what the model says about them now. #}
 {% macro patch(target, rule) %}

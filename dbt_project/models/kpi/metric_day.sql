@@ -1,8 +1,9 @@
 {{ config(indexes=[
-    {'columns': ['business_date', 'unit_key', 'metric_id', 'metric_version', 'channel', 'unit_kind'], 'unique': true}
+    {'columns': ['business_date', 'metric_id', 'unit_key', 'metric_version', 'channel', 'unit_kind'], 'unique': true}
 ]) }}
 {{ moves(
-    'date', counts={'measure_day': 'business_date'}, also={'exempt_day': 'business_date'}, dates=['business_date']
+    'date', counts={'measure_day': 'business_date'}, also={'exempt_day': 'business_date'}, dates=['business_date'],
+    marks={'metric_id': 'metric_id'}, days=['business_date', 'business_date']
 ) }}
 
 with measures as (

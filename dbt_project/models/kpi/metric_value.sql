@@ -1,6 +1,7 @@
 {{ moves('range', counts={
     'metric_day': 'business_date', 'measure_histogram': 'business_date', 'measure_distinct': 'period_start'
-}, also={'exempt_day': 'business_date'}, covers=['int_agent_team'], period_marks=['team'], stamp='as_of') }}
+}, also={'exempt_day': 'business_date'}, covers=['int_agent_team'], period_marks=['team'], stamp='as_of',
+part='metric_id', parts='stg_cfg__metric_version') }}
 {% set counted_on = "coalesce(days.matured_on, days.business_date)" %}
 {% set longer_ranges = ranges_of('days.business_date', false, counted_on) %}
 {% set is_day = "versions.estimated_by = 'days' and not days.is_exempt" %}
@@ -35,6 +36,20 @@ exempt as (
 parts as not materialized (
 
     select * from {{ ref('stg_cfg__metric_measure') }}
+
+),
+
+-- What is distinct may share a metric with what is summed; few metrics are of such parts.
+distinct_metrics as not materialized (
+
+    select
+        parts.metric_id,
+        parts.metric_version
+    from parts
+    inner join {{ ref('stg_cfg__measure') }} as measures
+        on parts.measure_id = measures.measure_id
+    where measures.aggregation = 'distinct'
+    group by parts.metric_id, parts.metric_version
 
 ),
 
@@ -154,7 +169,7 @@ by_channel as (
         null::numeric as spread_of_both,
         null::bigint as freedom
     from days
-    where true {{ and_is_dirty_range("'day'", 'days.business_date') }}
+    where true {{ and_is_dirty_range("'day'", 'days.business_date', 'days.metric_id') }}
 
     union all
 
@@ -187,7 +202,8 @@ by_channel as (
             and ranges.period_start = stocks.period_start
     where
         (stocks.metric_id is null or days.business_date = stocks.business_date)
-        and ranges.period_start is not null {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start') }}
+        and ranges.period_start is not null
+        {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start', 'days.metric_id') }}
     group by
         days.metric_id,
         days.metric_version,
@@ -200,9 +216,11 @@ by_channel as (
 ),
 
 -- A range is counted by the version in force on its first day.
-in_force as (
+in_force as materialized (
 
-    select by_channel.*
+    select
+        by_channel.*,
+        distinct_metrics.metric_id is not null as has_distinct
     from by_channel
     inner join versions
         on
@@ -210,10 +228,15 @@ in_force as (
             and by_channel.metric_version = versions.metric_version
             and by_channel.period_start between versions.valid_from and versions.valid_to
             and versions.grains ? by_channel.period_kind
+    left join distinct_metrics
+        on
+            by_channel.metric_id = distinct_metrics.metric_id
+            and by_channel.metric_version = distinct_metrics.metric_version
 
 ),
 
-summed as (
+-- From here to the end a condition reaches down to the rows above: that is faster than keeping what few of them need.
+summed as not materialized (
 
     select * from in_force
 
@@ -234,9 +257,10 @@ summed as (
         sum(spread_of_numerator) as spread_of_numerator,
         sum(spread_of_denominator) as spread_of_denominator,
         sum(spread_of_both) as spread_of_both,
-        case when min(freedom) > 0 then sum(freedom) end as freedom
+        case when min(freedom) > 0 then sum(freedom) end as freedom,
+        has_distinct
     from in_force
-    group by metric_id, metric_version, unit_kind, unit_key, period_kind, period_start
+    group by metric_id, metric_version, unit_kind, unit_key, period_kind, period_start, has_distinct
 
 ),
 
@@ -357,7 +381,9 @@ buckets as (
                 exempt.unit_kind = 'all'
                 or (histogram.unit_kind = exempt.unit_kind and histogram.unit_key = exempt.unit_key)
             )
-    where exempt.metric_id is null {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start') }}
+    where
+        exempt.metric_id is null
+        {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start', 'versions.metric_id') }}
     group by grouping sets (
         (
             versions.metric_id, versions.metric_version, versions.quantile, histogram.unit_kind, histogram.unit_key,
@@ -394,7 +420,7 @@ ranked as (
 ),
 
 -- Both ends of an interval are cases that were counted; of few cases none may have the rank.
-percentiles as (
+percentiles as materialized (
 
     select
         {{ place }},
@@ -409,10 +435,11 @@ percentiles as (
 
 ),
 
-estimated as (
+estimated as not materialized (
 
     select
         {{ place }},
+        summed.has_distinct,
         summed.is_exempt,
         summed.numerator,
         summed.denominator,
@@ -424,15 +451,30 @@ estimated as (
 
 ),
 
--- What is distinct may share a metric with what is summed; few metrics are of such parts.
-ranged as (
+ranged as not materialized (
 
-    select * from estimated
-    where metric_id not in (select counted.metric_id from counted)
+    select
+        {{ place }},
+        is_exempt,
+        numerator,
+        denominator,
+        n,
+        low,
+        high
+    from estimated
+    where not has_distinct
 
     union all
 
-    select * from percentiles
+    select
+        {{ place }},
+        is_exempt,
+        numerator,
+        denominator,
+        n,
+        low,
+        high
+    from percentiles
 
     union all
 
@@ -452,7 +494,7 @@ ranged as (
             denominator,
             n
         from estimated
-        where metric_id in (select counted.metric_id from counted)
+        where has_distinct
         union all
         select * from counted
     ) as together
@@ -491,7 +533,7 @@ frame as (
 
 ),
 
-valued as (
+valued as not materialized (
 
     select
         frame.metric_id,
@@ -555,7 +597,7 @@ valued as (
 
 ),
 
-reasoned as (
+reasoned as not materialized (
 
     select
         valued.*,

@@ -44,7 +44,6 @@ PLANTED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("planted.yml")
 # What a model may do that the rules below forbid, and why.
 ALLOWED_DISTINCT = {
     "evidence_eligible": "the set of conversations with an answer; one may hold several instruments",
-    "measure_distinct": "counts different customers at each grain: the measure itself, no repair",
 }
 ALLOWED_WILDCARDS: dict[str, str] = {}
 # Tables whose rows have no key: sums of a fact that share their columns, and logs whose rows may repeat.

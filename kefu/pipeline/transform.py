@@ -193,6 +193,7 @@ def _environment(platform: Platform) -> None:
         "KEFU_DBT_TARGET": str(platform.settings.kefu_data_dir / "dbt"),
         "DBT_LOG_PATH": str(platform.settings.kefu_data_dir / "dbt"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "KEFU_DBT_THREADS": str(max(2, os.cpu_count() or 1)),
     }
     # An empty file name is none, for PostgreSQL's library too.
     os.environ |= {"KEFU_DBT_SSLMODE": parameters.get("sslmode", "prefer")} | {

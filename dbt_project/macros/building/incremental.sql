@@ -516,7 +516,7 @@
         {{ differences(changed, standing, fresh, rule.get('stamp')) }}
         {%- for condition in dirty_rows(rule) %}
         delete from {{ target }}
-        where {{ condition }} and {{ is_changed(rule, changed) }};
+        where {{ condition }}{{ ' and ' ~ is_changed(rule, changed) if loop.first }};
         {%- endfor %}
         {% endif %}
     {% endcall %}
@@ -524,7 +524,7 @@
         insert into {{ target }}
         select * from {{ fresh }}
         {%- if rule.by != 'version' %}
-        where {{ is_changed(rule, changed) }}
+        where {{ is_changed(rule, changed) }}{{ ' or ' ~ rule.key[-1] ~ ' is null' if rule.get('may_lack_key') }}
         {%- endif %}
     {% endcall %}
     {% call statement('remember') %}
@@ -535,13 +535,13 @@
 {# Few of many rows are needed, and they are found by their keys: reading a table to its end would grow with history. #}
 {% macro by_index() %}set local enable_mergejoin = off; set local seq_page_cost = 4;{% endmacro %}
 
-{# Rows that come out as they were are not written again: a row is told by its key, else by the key that is dirty. #}
+{# Rows that come out as they were are not written again: a row is told by its key, else by the key that is dirty. Rows of
+   no conversation are few, and all are. #}
 {% macro is_changed(rule, changed) -%}
     {%- set keys = config.get('indexes', []) | selectattr('unique', 'defined') | map(attribute='columns') | list -%}
     {%- set names = {'customer': [rule.get('customer')], 'date': ['business_date'], 'range': ['period_kind', 'period_start']} -%}
     {%- set columns = (keys or [names.get(rule.by, rule.get('key'))])[0] | join(', ') -%}
-    (({{ columns }}) in (select {{ columns }} from {{ changed }})
-    {{- ' or ' ~ rule.key[-1] ~ ' is null' if rule.get('may_lack_key') }})
+    ({{ columns }}) in (select {{ columns }} from {{ changed }})
 {%- endmacro %}
 
 {# The rows of the records of a log that have new versions, by what any version of them says they are. #}
@@ -573,11 +573,12 @@
 {# The rows that one relation has and the other has not. #}
 {% macro differences(changed, before, after, stamp=none) -%}
         {%- set columns = model.columns | reject('equalto', stamp) | join(', ') if stamp else '*' %}
-        create temporary table {{ changed }} on commit drop as (
-            (select {{ columns }} from {{ before }} as b except all select {{ columns }} from {{ after }} as a)
-            union all
-            (select {{ columns }} from {{ after }} as a except all select {{ columns }} from {{ before }} as b)
-        );
+        create temporary table {{ changed }} on commit drop as
+        -- Read once: its rows lie anywhere in a large table.
+        with standing as materialized (select {{ columns }} from {{ before }} as before)
+        (select * from standing except all select {{ columns }} from {{ after }})
+        union all
+        (select {{ columns }} from {{ after }} except all select * from standing);
 {%- endmacro %}
 
 {# Marks what changed rows make dirty. Under a lock, because two models may mark the same things. Rows that are replaced

@@ -6,7 +6,8 @@ part='metric_id', parts='stg_cfg__metric_version') }}
 {% set longer_ranges = ranges_of('days.business_date', false, counted_on) %}
 {% set is_day = "versions.estimated_by = 'days' and not days.is_exempt" %}
 {% set has_ranks = "low_rank >= 1 and high_rank <= count_of_all" %}
-{% set place = "metric_id, metric_version, unit_kind, unit_key, channel, period_kind, period_start" %}
+{#- What differs most comes first: sorting by it compares least. -#}
+{% set place = "period_start, unit_key, metric_id, channel, period_kind, unit_kind, metric_version" %}
 
 -- Read where they are used, so that PostgreSQL plans with their statistics.
 with days as not materialized (
@@ -341,6 +342,35 @@ counted as (
 
 ),
 
+-- Kept, because PostgreSQL would expect one row of so many joins.
+percentile_scopes as materialized (
+
+    select
+        versions.metric_id,
+        versions.metric_version,
+        versions.quantile,
+        versions.valid_from,
+        versions.valid_to,
+        versions.grains,
+        parts.measure_id,
+        scopes.unit_kind,
+        scopes.channel
+    from versions
+    inner join parts
+        on
+            versions.metric_id = parts.metric_id
+            and versions.metric_version = parts.metric_version
+            and parts.part = 'numerator'
+    inner join scopes
+        on
+            versions.metric_id = scopes.metric_id
+            and versions.metric_version = scopes.metric_version
+            and scopes.has_source
+            and scopes.is_measured
+    where versions.kind = 'percentile'
+
+),
+
 buckets as (
 
     select
@@ -357,22 +387,13 @@ buckets as (
     from histogram
     cross join period
     cross join lateral ({{ ranges_of('histogram.business_date') }}) as ranges (period_kind, period_start)
-    inner join parts
-        on histogram.measure_id = parts.measure_id and parts.part = 'numerator'
-    inner join versions
+    inner join percentile_scopes as versions
         on
-            parts.metric_id = versions.metric_id
-            and parts.metric_version = versions.metric_version
+            histogram.measure_id = versions.measure_id
+            and histogram.unit_kind = versions.unit_kind
+            and histogram.channel = versions.channel
             and ranges.period_start between versions.valid_from and versions.valid_to
             and versions.grains ? ranges.period_kind
-    inner join scopes
-        on
-            versions.metric_id = scopes.metric_id
-            and versions.metric_version = scopes.metric_version
-            and histogram.unit_kind = scopes.unit_kind
-            and histogram.channel = scopes.channel
-            and scopes.has_source
-            and scopes.is_measured
     left join exempt
         on
             versions.metric_id = exempt.metric_id
@@ -496,7 +517,13 @@ ranged as not materialized (
         from estimated
         where has_distinct
         union all
-        select * from counted
+        select
+            {{ place }},
+            is_exempt,
+            numerator,
+            denominator,
+            n
+        from counted
     ) as together
     group by {{ place }}
 
@@ -675,3 +702,5 @@ select
     '{{ var("as_of") }}'::timestamptz as as_of
 from reasoned
 cross join interval_default
+-- A build that moves forward reads ranges: their rows lie together.
+order by period_start

@@ -1,5 +1,5 @@
 {{ config(indexes=[
-    {'columns': ['unit_key', 'customer_key', 'served_month'], 'unique': true},
+    {'columns': ['customer_key', 'unit_key', 'served_month'], 'unique': true},
     {'columns': ['observed_at']}
 ]) }}
 {{ moves('customer', customer='customer_key', dates=['business_date'], clock='observed') }}

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'call_id', 'leg_number'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['call_id', 'source_id', 'leg_number'], 'unique': true}]) }}
 
 with records as (
 

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'callback_id'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['callback_id', 'source_id'], 'unique': true}]) }}
 {{ moves(key=['conversation_key']) }}
 
 select

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'conversation_id', 'message_id', 'feature'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['conversation_id', 'source_id', 'message_id', 'feature'], 'unique': true}]) }}
 {{ moves(key=['source_id', 'conversation_id']) }}
 
 with messages as (

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'team_key'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['team_key', 'source_id'], 'unique': true}]) }}
 
 with credits as (
 

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'review_id'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['review_id', 'source_id'], 'unique': true}]) }}
 
 with reviews as (
 

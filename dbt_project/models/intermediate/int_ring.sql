@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'callid', 'ring_number'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['callid', 'source_id', 'ring_number'], 'unique': true}]) }}
 
 with events as (
 

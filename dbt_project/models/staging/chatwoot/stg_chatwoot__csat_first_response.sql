@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'csat_response_id'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['csat_response_id', 'source_id'], 'unique': true}]) }}
 
 -- The first version of each answer that was changed later; the current one is stg_chatwoot__csat_response.
 with versions as (

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'response_id'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['response_id', 'source_id'], 'unique': true}]) }}
 
 {{ current_rows(source('raw_tabular', 'survey_response'), [
     'response_id',

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'entity', 'message_key', 'feature'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['entity', 'source_id', 'message_key', 'feature'], 'unique': true}]) }}
 
 with hits as (
 

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source_id', 'entity', 'field', 'feature', 'version'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['entity', 'source_id', 'field', 'feature', 'version'], 'unique': true}]) }}
 
 with readings as (
 

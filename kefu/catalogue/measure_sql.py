@@ -112,6 +112,7 @@ where
     pooled.unit_key is not null
     and pooled.business_date is not null
     and (measured.is_level or measured.measure_value <> 0)
+{{ laid_by('pooled.business_date') }}
 """
 )
 _CREDITED = _ENVIRONMENT.from_string(
@@ -289,7 +290,9 @@ def generate(catalogue: Catalogue) -> dict[Path, str]:
         if found
     )
     counted = {f"measure_{name}": "business_date" for name, found in added.items() if found}
-    files[FOLDER / "measure_day.sql"] = f"{_HEADER}{_moves('date', counted, 'business_date')}\n\n{union}\n"
+    files[FOLDER / "measure_day.sql"] = (
+        f"{_HEADER}{_moves('date', counted, 'business_date')}\n\n{union}\n\n{{{{ laid_by('business_date') }}}}\n"
+    )
     for aggregate, text, type_, by, day in (
         ("distinct", _DISTINCT, "text", "range", "period_start"),
         ("histogram", _HISTOGRAM, "double precision", "date", "business_date"),

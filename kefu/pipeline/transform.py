@@ -117,9 +117,7 @@ def reads_clock(manifest: Manifest) -> set[str]:
             or "as_of" in node.raw_code
             or any(
                 "as_of" in manifest.macros[macro].macro_sql
-                for macro in _walk(
-                    set(node.depends_on.macros), lambda macro: manifest.macros[macro].depends_on.macros
-                )
+                for macro in _walk(set(node.depends_on.macros), lambda macro: manifest.macros[macro].depends_on.macros)
             )
         )
     }

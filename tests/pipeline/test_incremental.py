@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from psycopg import sql
 
 from kefu.pipeline import live_line
 from kefu.pipeline.context import Platform, Scope
-from kefu.pipeline.transform import LAYERS, run_models, start_run
+from kefu.pipeline.transform import LAYERS, parsed, reads_clock, run_models, start_run
 from kefu.settings import PROJECT
 from kefu.warehouse import Role
 from tests.e2e.support import Line, environment
@@ -196,6 +196,7 @@ def test_a_killed_build_that_is_repeated_ends_the_same(moved: Moved, line: Line,
         ("team", "conversation", "wh_core.fct_segment"),
         ("fct_turn", "date", "wh_kpi.measure_turn"),
         ("fct_turn", "changed", "wh_kpi.measure_turn"),
+        ("metric_day", "metric_id", "wh_kpi.metric_value"),
     ],
 )
 def test_a_rule_that_is_switched_off_is_seen(
@@ -214,8 +215,22 @@ def test_a_rule_that_is_switched_off_is_seen(
                 " (new.reason = {} and new.entity = {}) execute function wh_intermediate.switched_off()"
             ).format(sql.Literal(reason), sql.Literal(entity))
         )
-    move(platform, "switched off", platform.scope(platform.period()), selected=[*FACTS, "measure_turn"])
+    selected = [*FACTS, "measure_turn"] if table != "wh_kpi.metric_value" else SELECTED
+    move(platform, "switched off", platform.scope(platform.period()), selected=selected)
     assert hashes(platform)[table] != moved[3][table]
+
+
+def test_every_model_that_says_the_instant_of_the_clocks_is_found(line: Line) -> None:
+    scope = line.platform.scope(line.platform.period())
+    compiled = run_models(
+        line.platform, replace(scope, as_of=datetime(2031, 1, 2, tzinfo=UTC)), ["compile"], SELECTED, None
+    )
+    manifest = parsed(line.platform, [])
+    assert manifest is not None and len(compiled) >= 250
+    texts = {key: getattr(node, "compiled_code", None) or "" for key, node in manifest.nodes.items()}
+    saying = {key for key, text in texts.items() if key.startswith("model.") and "'2031-01-02T00:00:00Z'" in text}
+    assert len(saying) >= 28
+    assert saying - reads_clock(manifest) == set()
 
 
 def test_a_later_clock_moves_the_line_and_all_of_it_is_what_a_full_build_makes(

@@ -36,7 +36,7 @@
 {% endmaterialization %}
 
 {# Sums by unit, day and measure stay in memory instead of being written out and read again. #}
-{% macro more_memory() %}set local work_mem = '128MB';{% endmacro %}
+{% macro more_memory() %}set local work_mem = '256MB';{% endmacro %}
 
 {% materialization view, adapter='postgres' %}
     {%- set target = this.incorporate(type='view') -%}

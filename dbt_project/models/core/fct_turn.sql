@@ -9,7 +9,7 @@ with turns as (
 
 ),
 
-segments as (
+segments as not materialized (
 
     select
         conversation_key,

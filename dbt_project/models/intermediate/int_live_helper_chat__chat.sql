@@ -16,7 +16,7 @@ numbered as (
 
     select
         *,
-        min(message_id) filter (where author_kind = 'customer') over (partition by source_id, chat_id)
+        min(message_id) filter (where author_kind = 'customer') over (partition by chat_id, source_id)
             as first_customer_message_id
     from {{ ref('stg_live_helper_chat__message') }}
 
@@ -37,7 +37,7 @@ messages as (
         max(message_id) filter (where event_type = 'close_by_agent') as closed_by_agent_id,
         count(*) filter (where author_kind = 'bot') as bot_message_count
     from numbered
-    group by source_id, chat_id
+    group by chat_id, source_id
 
 ),
 

@@ -599,3 +599,5 @@ select
     measure_id,
     measure_value
 from {{ ref('measure_contact_block_day') }}
+
+{{ laid_by('business_date') }}

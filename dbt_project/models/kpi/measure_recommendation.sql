@@ -59,3 +59,4 @@ where
     pooled.unit_key is not null
     and pooled.business_date is not null
     and (measured.is_level or measured.measure_value <> 0)
+{{ laid_by('pooled.business_date') }}

@@ -119,5 +119,4 @@ left join own
         and pooled.unit_key = own.unit_key
         and pooled.metric_id = own.metric_id
         and pooled.business_date = own.business_date
--- A range reads days: their rows lie together.
-order by pooled.business_date
+{{ laid_by('pooled.business_date') }}

@@ -4,6 +4,7 @@
 part='metric_id', parts='stg_cfg__metric_version') }}
 {% set counted_on = "coalesce(days.matured_on, days.business_date)" %}
 {% set longer_ranges = ranges_of('days.business_date', false, counted_on) %}
+{% set and_is_dirty_bucket = and_is_dirty_range('ranges.period_kind', 'ranges.period_start', 'versions.metric_id') %}
 {% set is_day = "versions.estimated_by = 'days' and not days.is_exempt" %}
 {% set has_ranks = "low_rank >= 1 and high_rank <= count_of_all" %}
 {#- What differs most comes first: sorting by it compares least. -#}
@@ -170,7 +171,6 @@ by_channel as (
         null::numeric as spread_of_both,
         null::bigint as freedom
     from days
-    where true {{ and_is_dirty_range("'day'", 'days.business_date', 'days.metric_id') }}
 
     union all
 
@@ -202,9 +202,8 @@ by_channel as (
             and ranges.period_kind = stocks.period_kind
             and ranges.period_start = stocks.period_start
     where
-        (stocks.metric_id is null or days.business_date = stocks.business_date)
+        (versions.kind <> 'last' or days.business_date = stocks.business_date)
         and ranges.period_start is not null
-        {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start', 'days.metric_id') }}
     group by
         days.metric_id,
         days.metric_version,
@@ -233,6 +232,8 @@ in_force as materialized (
         on
             by_channel.metric_id = distinct_metrics.metric_id
             and by_channel.metric_version = distinct_metrics.metric_version
+    -- Not before they are summed: PostgreSQL would expect few rows to be left, and sort the many there are.
+    where true {{ and_is_dirty_range('by_channel.period_kind', 'by_channel.period_start', 'by_channel.metric_id') }}
 
 ),
 
@@ -286,12 +287,29 @@ measured_scopes as (
 ),
 
 -- Kept, because PostgreSQL would join every count with every version first.
-distinct_parts as materialized (
+distinct_scopes as materialized (
 
     select
         parts.metric_id,
         parts.metric_version,
         parts.part,
+        parts.measure_id,
+        measured_scopes.unit_kind,
+        measured_scopes.channel
+    from parts
+    inner join distinct_metrics
+        on parts.metric_id = distinct_metrics.metric_id and parts.metric_version = distinct_metrics.metric_version
+    inner join measured_scopes
+        on parts.metric_id = measured_scopes.metric_id and parts.metric_version = measured_scopes.metric_version
+
+),
+
+distinct_parts as materialized (
+
+    select
+        scopes.metric_id,
+        scopes.metric_version,
+        scopes.part,
         distinct_counts.unit_kind,
         distinct_counts.unit_key,
         distinct_counts.channel,
@@ -299,14 +317,11 @@ distinct_parts as materialized (
         distinct_counts.period_start,
         distinct_counts.measure_value
     from distinct_counts
-    inner join parts
-        on distinct_counts.measure_id = parts.measure_id
-    inner join measured_scopes
+    inner join distinct_scopes as scopes
         on
-            parts.metric_id = measured_scopes.metric_id
-            and parts.metric_version = measured_scopes.metric_version
-            and distinct_counts.unit_kind = measured_scopes.unit_kind
-            and distinct_counts.channel = measured_scopes.channel
+            distinct_counts.measure_id = scopes.measure_id
+            and distinct_counts.unit_kind = scopes.unit_kind
+            and distinct_counts.channel = scopes.channel
 
 ),
 
@@ -402,9 +417,7 @@ buckets as (
                 exempt.unit_kind = 'all'
                 or (histogram.unit_kind = exempt.unit_kind and histogram.unit_key = exempt.unit_key)
             )
-    where
-        exempt.metric_id is null
-        {{ and_is_dirty_range('ranges.period_kind', 'ranges.period_start', 'versions.metric_id') }}
+    where exempt.metric_id is null {{ and_is_dirty_bucket }}
     group by grouping sets (
         (
             versions.metric_id, versions.metric_version, versions.quantile, histogram.unit_kind, histogram.unit_key,
@@ -702,5 +715,4 @@ select
     '{{ var("as_of") }}'::timestamptz as as_of
 from reasoned
 cross join interval_default
--- A build that moves forward reads ranges: their rows lie together.
-order by period_start
+{{ laid_by('period_start') }}

@@ -188,22 +188,8 @@ def test_a_killed_build_that_is_repeated_ends_the_same(moved: Moved, line: Line,
     assert differing(hashes(platform), moved[3]) == {}
 
 
-@pytest.mark.parametrize(
-    ("reason", "entity", "table"),
-    [
-        ("stg_live_helper_chat__message", "conversation", "wh_core.fct_turn"),
-        ("roster", "conversation", "wh_core.fct_turn"),
-        ("team", "conversation", "wh_core.fct_segment"),
-        ("fct_turn", "date", "wh_kpi.measure_turn"),
-        ("fct_turn", "changed", "wh_kpi.measure_turn"),
-        ("metric_day", "metric_id", "wh_kpi.metric_value"),
-    ],
-)
-def test_a_rule_that_is_switched_off_is_seen(
-    moved: Moved, line: Line, copy_of: Copy, reason: str, entity: str, table: str
-) -> None:
-    platform = copy_of(line.platform, "t_incremental_rule")
-    load(platform, CAUSES)
+def switch_off(platform: Platform, reason: str, entity: str) -> None:
+    """Makes a kind of marks of a model impossible: nothing it finds dirty is told."""
     with platform.warehouse.connect(Role.OWNER) as connection:
         connection.execute(
             "create function wh_intermediate.switched_off() returns trigger language plpgsql"
@@ -215,9 +201,42 @@ def test_a_rule_that_is_switched_off_is_seen(
                 " (new.reason = {} and new.entity = {}) execute function wh_intermediate.switched_off()"
             ).format(sql.Literal(reason), sql.Literal(entity))
         )
-    selected = [*FACTS, "measure_turn"] if table != "wh_kpi.metric_value" else SELECTED
-    move(platform, "switched off", platform.scope(platform.period()), selected=selected)
+
+
+@pytest.mark.parametrize(
+    ("reason", "entity", "table"),
+    [
+        ("stg_live_helper_chat__message", "conversation", "wh_core.fct_turn"),
+        ("roster", "conversation", "wh_core.fct_turn"),
+        ("team", "conversation", "wh_core.fct_segment"),
+        ("fct_turn", "date", "wh_kpi.measure_turn"),
+        ("fct_turn", "changed", "wh_kpi.measure_turn"),
+    ],
+)
+def test_a_rule_that_is_switched_off_is_seen(
+    moved: Moved, line: Line, copy_of: Copy, reason: str, entity: str, table: str
+) -> None:
+    platform = copy_of(line.platform, "t_incremental_rule")
+    load(platform, CAUSES)
+    switch_off(platform, reason, entity)
+    move(platform, "switched off", platform.scope(platform.period()), selected=[*FACTS, "measure_turn"])
     assert hashes(platform)[table] != moved[3][table]
+
+
+def test_values_of_a_day_move_for_the_metrics_that_moved(line: Line, copy_of: Copy) -> None:
+    rows = [row for cause in CAUSES for row in cause["rows"] if row["log"] == "tabular.leave_request"]
+    assert len(rows) == 1
+    found = []
+    for name in ("told", "switched_off"):
+        platform = copy_of(line.platform, f"t_incremental_{name}")
+        load(platform, [{"cause": "leave", "rows": rows}])
+        if name == "switched_off":
+            switch_off(platform, "metric_day", "metric_id")
+        _, marked = move(platform, name, platform.scope(platform.period()))
+        # Metrics of attendance on two days, not all 136.
+        assert 0 < marked["metric_day"] <= 20
+        found.append(hashes(platform))
+    assert "wh_kpi.metric_value" in differing(*found) and "wh_kpi.metric_day" not in differing(*found)
 
 
 def test_every_model_that_says_the_instant_of_the_clocks_is_found(line: Line) -> None:
